@@ -1,0 +1,159 @@
+//! Writes the code of a job that has been found valid.
+
+use std::time::Duration;
+
+use proc_macro2::{Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Attribute, Data, Field, Fields, Ident, LitStr, Variant};
+
+use crate::input::Input;
+use crate::shape::shape;
+use crate::validate::Job;
+
+pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
+    let (root, ident) = (&input.root, &input.ident);
+    let shadow = shadow(input);
+    let job_impl = job_impl(input, job);
+    // A missing `impl Perform` is reported where this names the type.
+    let registered = quote_spanned!(ident.span()=> __pgq::__private::Registration::of::<#ident>());
+    quote! {
+        const _: () = {
+            // One name for the crate: if it cannot be found, that is one error and not ten.
+            use #root as __pgq;
+            #shadow
+            #job_impl
+            __pgq::__private::inventory::submit! {
+                #registered.at(__pgq::__private::SourceLine {
+                    file: ::core::file!(),
+                    line: ::core::line!(),
+                })
+            }
+        };
+    }
+}
+
+fn job_impl(input: &Input, job: &Job) -> TokenStream {
+    let Input { ident, state, data, .. } = input;
+    let Job { kind, queue, priority, max_attempts, retry_waits, timeout } = job;
+    let shape = shape(data);
+    let retry = retry(retry_waits.as_deref());
+    let timeout = match timeout {
+        Some(timeout) => {
+            let timeout = duration(*timeout);
+            quote!(::core::option::Option::Some(#timeout))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    quote! {
+        #[automatically_derived]
+        impl __pgq::Job for #ident {
+            type State = #state;
+            const KIND: &'static str = #kind;
+            const QUEUE: &'static str = #queue;
+            const PRIORITY: i16 = #priority;
+            const VERSION: i16 = 1i16;
+            const SHAPE: i32 = #shape;
+            const MAX_ATTEMPTS: i16 = #max_attempts;
+            const RETRY: __pgq::Retry = #retry;
+            const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
+
+            fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
+                &self,
+                __pgq_serializer: __PgqS,
+            ) -> ::core::result::Result<__PgqS::Ok, __PgqS::Error> {
+                __PgqShadow::serialize(self, __pgq_serializer)
+            }
+
+            fn __pgq_deserialize<'__pgq, __PgqD: __pgq::__private::serde::Deserializer<'__pgq>>(
+                __pgq_deserializer: __PgqD,
+            ) -> ::core::result::Result<Self, __PgqD::Error> {
+                __PgqShadow::deserialize(__pgq_deserializer)
+            }
+        }
+    }
+}
+
+fn retry(waits: Option<&[Duration]>) -> TokenStream {
+    let Some(waits) = waits else { return quote!(__pgq::Retry::DEFAULT) };
+    let count = waits.len();
+    let waits = waits.iter().copied().map(duration);
+    quote! {{
+        const __PGQ_WAITS: [::core::time::Duration; #count] = [#(#waits),*];
+        __pgq::Retry::Waits(::std::borrow::Cow::Borrowed(&__PGQ_WAITS))
+    }}
+}
+
+fn duration(duration: Duration) -> TokenStream {
+    let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
+    quote!(::core::time::Duration::new(#seconds, #nanoseconds))
+}
+
+/// A type of the same fields that serde derives for in place of the user's, whose own serde impls, if any,
+/// stay as they are.
+fn shadow(input: &Input) -> TokenStream {
+    let ident = &input.ident;
+    let attrs = serde(&input.attrs);
+    let remote = LitStr::new(&ident.to_string(), ident.span());
+    let body = match &input.data {
+        Data::Struct(data) => {
+            let fields = fields(&data.fields, ident);
+            let end = (!matches!(data.fields, Fields::Named(_))).then(|| quote!(;));
+            quote!(struct __PgqShadow #fields #end)
+        }
+        Data::Enum(data) => {
+            let variants = data.variants.iter().map(|variant| self::variant(variant, ident));
+            quote!(enum __PgqShadow { #(#variants),* })
+        }
+        Data::Union(_) => TokenStream::new(),
+    };
+    quote! {
+        #[allow(dead_code, non_camel_case_types, non_snake_case, clippy::all)]
+        #[derive(__pgq::__private::serde::Serialize, __pgq::__private::serde::Deserialize)]
+        #[serde(crate = "__pgq::__private::serde", remote = #remote)]
+        #(#attrs)*
+        #body
+    }
+}
+
+fn variant(variant: &Variant, job: &Ident) -> TokenStream {
+    let Variant { attrs, ident, fields, .. } = variant;
+    let attrs = serde(attrs);
+    let fields = self::fields(fields, job);
+    quote!(#(#attrs)* #ident #fields)
+}
+
+fn fields(fields: &Fields, job: &Ident) -> TokenStream {
+    let each = fields.iter().map(|Field { attrs, ident, ty, .. }| {
+        let attrs = serde(attrs);
+        let colon = ident.as_ref().map(|_| quote!(:));
+        let ty = without_self(ty.to_token_stream(), job);
+        quote!(#(#attrs)* #ident #colon #ty)
+    });
+    match fields {
+        Fields::Named(_) => quote!({ #(#each),* }),
+        Fields::Unnamed(_) => quote!((#(#each),*)),
+        Fields::Unit => TokenStream::new(),
+    }
+}
+
+fn serde(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("serde"))
+}
+
+/// `Self` in a field of the user's type is that type, also where the field is copied to another.
+fn without_self(tokens: TokenStream, job: &Ident) -> TokenStream {
+    let replaced = tokens.into_iter().map(|tree| match tree {
+        TokenTree::Ident(ident) if ident == "Self" => {
+            let mut job = job.clone();
+            job.set_span(ident.span());
+            TokenTree::Ident(job)
+        }
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), without_self(group.stream(), job));
+            inner.set_span(group.span());
+            TokenTree::Group(inner)
+        }
+        other => other,
+    });
+    replaced.collect()
+}

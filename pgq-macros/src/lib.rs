@@ -1,0 +1,42 @@
+//! `#[derive(Job)]` of pgq. Not used directly: `pgq-core` and `pgq-postgres` re-export it.
+//!
+//! One file a stage: [`attr`] reads the attributes, [`input`] gathers what the user wrote, [`validate`] judges it,
+//! [`expand`] writes the code, [`fallback`] writes what keeps the rest of the user's crate quiet after a mistake.
+
+mod attr;
+mod expand;
+mod fallback;
+mod input;
+mod shape;
+mod validate;
+mod value;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::DeriveInput;
+
+use crate::input::Input;
+
+/// Makes a type a job; re-exported by `pgq-core`, whose items the emitted code names.
+#[proc_macro_derive(Job, attributes(job, serde))]
+pub fn job(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    derive(input.into(), quote!(::pgq_core)).into()
+}
+
+/// Makes a type a job; re-exported by `pgq-postgres` as `Job`, whose items the emitted code names.
+#[proc_macro_derive(PostgresJob, attributes(job, serde))]
+pub fn postgres_job(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    derive(input.into(), quote!(::pgq_postgres)).into()
+}
+
+/// The whole pipeline. `default_root` is the crate that the emitted code names unless the user says otherwise.
+fn derive(input: TokenStream, default_root: TokenStream) -> TokenStream {
+    let input = match syn::parse2::<DeriveInput>(input) {
+        Ok(input) => Input::new(input, default_root),
+        Err(error) => return error.into_compile_error(),
+    };
+    match validate::validate(&input) {
+        Ok(job) => expand::expand(&input, &job),
+        Err(errors) => fallback::fallback(&input, &errors),
+    }
+}

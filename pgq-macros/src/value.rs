@@ -1,0 +1,116 @@
+//! What each setting takes, and the reading of one value.
+
+use std::time::Duration;
+
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Error, LitInt, LitStr, Path, Result, Token, Type, bracketed};
+
+use crate::attr::Setting;
+
+/// A setting as messages speak of it.
+pub(crate) struct Known {
+    pub(crate) key: &'static str,
+    takes: &'static str,
+    example: &'static str,
+}
+
+const fn known(key: &'static str, takes: &'static str, example: &'static str) -> Known {
+    Known { key, takes, example }
+}
+
+/// Every setting there is.
+pub(crate) const KNOWN: [Known; 8] = [
+    known("kind", "a name in quotes", "kind = \"send_welcome\""),
+    known("queue", "a name in quotes", "queue = \"mail\""),
+    known("priority", "a whole number from -32768 to 32767", "priority = -3"),
+    known("state", "a type, without quotes", "state = App"),
+    known("retry_waits", "durations in quotes, in square brackets", "retry_waits = [\"1m\", \"1h 30m\"]"),
+    known("max_attempts", "a whole number from 1 to 32767", "max_attempts = 4"),
+    known("timeout", "a duration in quotes", "timeout = \"30s\""),
+    known("crate", "the path under which this crate knows pgq, without quotes", "crate = my_pgq"),
+];
+
+/// The longest name, in bytes; pgq-core's `MAX_NAME_BYTES`.
+const MAX_NAME_BYTES: usize = 100;
+
+/// The longest wait or timeout: 100 years, which every clock involved can add to its now.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+impl Setting {
+    /// The error of a value that is missing or of the wrong type.
+    pub(crate) fn mismatch(&self) -> Error {
+        let Some(Known { key, takes, example }) = KNOWN.iter().find(|known| self.key == known.key) else {
+            return Error::new_spanned(&self.key, "unknown setting");
+        };
+        let message = format!("`{key}` takes {takes}: `{example}`");
+        if self.value.is_empty() {
+            return Error::new_spanned(&self.key, message);
+        }
+        Error::new_spanned(&self.value, message)
+    }
+
+    fn parse<T>(&self, parser: impl Parser<Output = T>) -> Result<T> {
+        parser.parse2(self.value.clone()).map_err(|_| self.mismatch())
+    }
+
+    pub(crate) fn name(&self, what: &str) -> Result<String> {
+        let text: LitStr = self.parse(|input: ParseStream<'_>| input.parse())?;
+        let name = text.value();
+        if bad_name(&name) {
+            return Err(Error::new_spanned(&text, format!("{name:?} is not a valid {what}: {NAME_RULE}")));
+        }
+        Ok(name)
+    }
+
+    pub(crate) fn number(&self) -> Result<i16> {
+        self.parse(|input: ParseStream<'_>| {
+            let minus = if input.parse::<Option<Token![-]>>()?.is_some() { "-" } else { "" };
+            let digits = input.parse::<LitInt>()?;
+            format!("{minus}{}", digits.base10_digits()).parse().map_err(|e| Error::new_spanned(&digits, e))
+        })
+    }
+
+    pub(crate) fn duration(&self) -> Result<Duration> {
+        duration(&self.parse(|input: ParseStream<'_>| input.parse())?)
+    }
+
+    pub(crate) fn durations(&self) -> Result<Vec<Duration>> {
+        let texts = self.parse(|input: ParseStream<'_>| {
+            let list;
+            bracketed!(list in input);
+            Punctuated::<LitStr, Token![,]>::parse_terminated(&list)
+        })?;
+        texts.iter().map(duration).collect()
+    }
+
+    pub(crate) fn path(&self) -> Result<Path> {
+        self.parse(Path::parse_mod_style)
+    }
+
+    pub(crate) fn ty(&self) -> Result<Type> {
+        self.parse(|input: ParseStream<'_>| input.parse())
+    }
+}
+
+/// What a kind or queue may be; the words of pgq-core's `NameError`.
+pub(crate) const NAME_RULE: &str = "use 1 to 100 of a-z, A-Z, 0-9, '_', '-', '.', ':' and '/'";
+
+pub(crate) fn bad_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
+    !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(allowed)
+}
+
+fn duration(text: &LitStr) -> Result<Duration> {
+    let value = text.value();
+    match humantime::parse_duration(&value) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err(Error::new_spanned(text, format!("{value:?} is longer than 100 years"))),
+        Err(_) => Err(Error::new_spanned(
+            text,
+            format!(
+                "{value:?} is no duration: write numbers with units, such as \"90s\", \"10m\" or \"1h 30m\""
+            ),
+        )),
+    }
+}
