@@ -1,7 +1,7 @@
 //! What `postmaster.pid` says about a server, and whether it is true.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::thread;
@@ -17,6 +17,8 @@ pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 /// How long a server on this machine may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// More than any system's largest process id.
+const NO_PROCESS: u32 = 999_999_999;
 /// The line numbers in `postmaster.pid`; Postgres calls them `LOCK_FILE_LINE_*`.
 const PORT_LINE: usize = 3;
 const STATUS_LINE: usize = 7;
@@ -52,16 +54,22 @@ impl Postmaster {
     }
 }
 
-/// Removes a `postmaster.pid` whose process is gone.
+/// Tells the next server that the one in `postmaster.pid` is gone, which must be so.
 ///
-/// Postgres does that itself, except where another process has been given the id since, or where
-/// nobody has collected the dead process yet, as in containers without an init.
-pub(crate) fn remove_stale_pid(folder: &Folder) -> Result<(), Error> {
+/// Postgres finds out itself, except where another process has been given the id since, or where
+/// nobody has collected the dead process yet, as in containers without an init. The file stays: by its
+/// other lines Postgres makes sure that no orphan of the dead server still writes to the data.
+pub(crate) fn bury(folder: &Folder) -> Result<(), Error> {
     let path = pid_file(folder);
-    if Postmaster::of(folder).is_some() || !path.exists() {
-        return Ok(());
+    let Ok(content) = fs::read_to_string(&path) else { return Ok(()) };
+    let rest = content.split_once('\n').map_or("", |(_, rest)| rest);
+    fs::write(&path, format!("{NO_PROCESS}\n{rest}")).map_err(Error::file("write", path))?;
+    match folder.socket().map(fs::remove_dir_all) {
+        Some(Err(error)) if error.kind() != ErrorKind::NotFound => {
+            Err(Error::file("empty the socket folder in", &folder.path)(error))
+        }
+        _ => Ok(()),
     }
-    fs::remove_file(&path).map_err(Error::file("remove the stale", path))
 }
 
 fn pid_file(folder: &Folder) -> PathBuf {

@@ -41,7 +41,7 @@ pub(crate) enum Stop {
 
 /// Starts the server, which must not be running. Call it under the folder's lock.
 pub(crate) fn start(folder: &Folder, binaries: &Binaries, port: Port) -> Result<Postmaster, Error> {
-    postmaster::remove_stale_pid(folder)?;
+    postmaster::bury(folder)?;
     set_old_log_aside(folder)?;
     let deadline = Instant::now() + RETRY_FOR;
     let mut attempts = 0;

@@ -1,0 +1,125 @@
+//! `cargo xtask ci`: the whole gate.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::cargo::{cargo, root, succeed};
+use crate::postgres::Postgres;
+use crate::tally::Tally;
+use crate::{demo, package, screen, test};
+
+/// One check, named as in the summary.
+struct Step {
+    name: &'static str,
+    action: Action,
+}
+
+enum Action {
+    Cargo { args: &'static [&'static str], env: &'static [(&'static str, &'static str)] },
+    Test,
+    Demo,
+    Package,
+}
+
+/// In this order: what is quick and fails often comes first.
+const STEPS: [Step; 6] = [
+    Step { name: "format", action: Action::Cargo { args: &["fmt", "--all", "--check"], env: &[] } },
+    Step {
+        name: "clippy",
+        action: Action::Cargo {
+            args: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+            env: &[],
+        },
+    },
+    Step { name: "tests", action: Action::Test },
+    Step {
+        name: "docs",
+        action: Action::Cargo {
+            args: &["doc", "--workspace", "--no-deps"],
+            env: &[("RUSTDOCFLAGS", "-D warnings")],
+        },
+    },
+    Step { name: "demo", action: Action::Demo },
+    Step { name: "packages", action: Action::Package },
+];
+
+/// What the steps share: the server, started when the first of them needs it, and the count of tests.
+#[derive(Default)]
+struct Run {
+    postgres: Option<Postgres>,
+    tally: Tally,
+}
+
+pub(crate) fn run() -> Result<ExitCode> {
+    let mut run = Run::default();
+    let mut durations = Vec::new();
+    let mut failure = None;
+    for step in &STEPS {
+        screen::headline(step.name);
+        let begin = Instant::now();
+        let result = run.perform(&step.action);
+        durations.push((step.name, begin.elapsed()));
+        println!("{} took {}", step.name, screen::seconds(begin.elapsed()));
+        if let Err(error) = result {
+            failure = Some((step.name, error));
+            break;
+        }
+    }
+    run.postgres.take().map_or(Ok(()), Postgres::close)?;
+    Ok(summary(&durations, failure.as_ref(), run.tally))
+}
+
+impl Run {
+    fn perform(&mut self, action: &Action) -> Result<()> {
+        match action {
+            Action::Cargo { args, env } => succeed(cargo().args(*args).envs(env.iter().copied())),
+            Action::Test => self.test(),
+            Action::Demo => self.demo(),
+            Action::Package => package::check(),
+        }
+    }
+
+    fn test(&mut self) -> Result<()> {
+        self.tally = test::run_tests(self.postgres()?, &[])?;
+        if !self.tally.is_good() {
+            bail!("{}", self.tally);
+        }
+        Ok(())
+    }
+
+    fn demo(&mut self) -> Result<()> {
+        let mut command = demo::command(false, &[root().into()]);
+        self.postgres()?.give_to(&mut command);
+        succeed(&mut command)
+    }
+
+    fn postgres(&mut self) -> Result<&Postgres> {
+        let opened = match self.postgres.take() {
+            Some(postgres) => postgres,
+            None => Postgres::open(None)?,
+        };
+        Ok(self.postgres.insert(opened))
+    }
+}
+
+/// The last line counts a step that failed without failing a test as one failure: it must not look good.
+fn summary(
+    durations: &[(&str, Duration)],
+    failure: Option<&(&str, anyhow::Error)>,
+    mut tally: Tally,
+) -> ExitCode {
+    screen::headline("summary");
+    for (name, duration) in durations {
+        let failed = failure.is_some_and(|(step, _)| step == name);
+        let mark = if failed { screen::red("failed") } else { screen::green("ok") };
+        println!("{name:<10} {:>9}  {mark}", screen::seconds(*duration));
+    }
+    if let Some((name, error)) = failure {
+        println!("{}: {name}: {error:#}", screen::red("error"));
+        tally.failed = tally.failed.max(1);
+    }
+    println!("\n{tally}");
+    if failure.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

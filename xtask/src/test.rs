@@ -1,0 +1,63 @@
+//! `cargo xtask test`
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write, stdout};
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::cargo::cargo;
+use crate::postgres::Postgres;
+use crate::screen;
+use crate::tally::Tally;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The bin folder of the Postgres to test against.
+    #[arg(long, value_name = "DIR")]
+    postgres_bin: Option<PathBuf>,
+    /// Passed on to cargo test, as in `-- --test runner -- some_name`.
+    #[arg(last = true)]
+    cargo: Vec<OsString>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let postgres = Postgres::open(arguments.postgres_bin.as_deref())?;
+    let tally = run_tests(&postgres, &arguments.cargo)?;
+    postgres.close()?;
+    println!("\n{tally}");
+    Ok(if tally.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs all tests, showing their output as it comes, and counts them.
+///
+/// Not with all features: one of them downloads a Postgres.
+pub(crate) fn run_tests(postgres: &Postgres, args: &[OsString]) -> Result<Tally> {
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]).args(args).stdout(Stdio::piped());
+    postgres.give_to(&mut command);
+    let mut child = command.spawn().context("cannot run cargo test")?;
+    let output = child.stdout.take().context("cargo test has no output")?;
+    let mut tally = copy_and_count(BufReader::new(output))?;
+    let status = child.wait()?;
+    if !status.success() && tally.failed == 0 {
+        // A program that does not compile or crashes reports no failed test.
+        eprintln!("{}: cargo test ended with {status}, counted as one failure", screen::red("error"));
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+fn copy_and_count(mut from: impl BufRead) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line)? > 0 {
+        stdout().write_all(&line)?;
+        if let Some(counts) = Tally::of_line(String::from_utf8_lossy(&line).trim_end()) {
+            tally += counts;
+        }
+        line.clear();
+    }
+    Ok(tally)
+}
