@@ -1,0 +1,59 @@
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Attempt, Context, JobError, JobResult, Perform, decode};
+
+/// A job type with its state bound and its type erased: bytes in, result out.
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// Decodes the payload and runs one attempt. A payload that cannot be decoded is an error that discards
+    /// the job: no further attempt could read it either.
+    async fn handle(&self, payload: &[u8], attempt: Attempt, cancellation: CancellationToken) -> JobResult;
+}
+
+/// The application's states by type, as given to the runner. `()` is always there.
+#[derive(Clone)]
+pub struct States(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+
+impl Default for States {
+    fn default() -> Self {
+        let mut states = Self(HashMap::new());
+        states.insert(());
+        states
+    }
+}
+
+impl States {
+    /// Adds a state; one of the same type given before is replaced.
+    pub fn insert<S: Send + Sync + 'static>(&mut self, state: S) {
+        self.0.insert(TypeId::of::<S>(), Arc::new(state));
+    }
+
+    fn get<S: Send + Sync + 'static>(&self) -> Option<Arc<S>> {
+        self.0.get(&TypeId::of::<S>()).cloned().and_then(|state| state.downcast().ok())
+    }
+}
+
+/// Binds a job type to its state; `None` if that was not given.
+pub(crate) fn bind<J: Perform>(states: &States) -> Option<Arc<dyn Handler>> {
+    let state = states.get::<J::State>()?;
+    Some(Arc::new(Typed::<J> { state, job: PhantomData }))
+}
+
+struct Typed<J: Perform> {
+    state: Arc<J::State>,
+    job: PhantomData<fn() -> J>,
+}
+
+#[async_trait]
+impl<J: Perform> Handler for Typed<J> {
+    async fn handle(&self, payload: &[u8], attempt: Attempt, cancellation: CancellationToken) -> JobResult {
+        let job: J = decode(payload).map_err(JobError::discard)?;
+        job.perform(&Context::new(self.state.clone(), attempt, cancellation)).await
+    }
+}

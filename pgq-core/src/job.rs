@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use serde::{Deserializer, Serializer};
+
+use crate::{Context, JobResult, Retry};
+
+/// A type that can be enqueued. Derived, never written by hand.
+///
+/// The derive fills in every constant from the type's name and its `#[job(...)]` attributes, and writes the
+/// serde code, so the type needs no further derive:
+///
+/// ```
+/// # use pgq_core::{Context, Job, JobResult, Perform};
+/// #[derive(Job)]
+/// #[job(crate = pgq_core)]
+/// struct SendWelcome { user_id: i64 }
+/// # impl Perform for SendWelcome { async fn perform(&self, _: &Context) -> JobResult { Ok(()) } }
+///
+/// assert_eq!(SendWelcome::KIND, "send_welcome");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a job",
+    label = "not a job",
+    note = "put `#[derive(Job)]` on `{Self}`"
+)]
+pub trait Job: Sized + Send + Sync + 'static {
+    /// What `ctx.state()` gives the handler; `()` unless the attribute `state` names a type.
+    type State: Send + Sync + 'static;
+
+    /// The stable name of this type in the database.
+    const KIND: &'static str;
+    /// The queue it goes to unless told otherwise; by default the kind.
+    const QUEUE: &'static str;
+    /// Lower runs first.
+    const PRIORITY: i16;
+    /// The version of the payload's layout.
+    const VERSION: i16;
+    /// A hash of the field names and types, which tells two layouts of the same version apart.
+    const SHAPE: i32;
+    /// How many attempts a job has in all, the first included.
+    const MAX_ATTEMPTS: i16;
+    /// How long to wait after a failed attempt.
+    const RETRY: Retry;
+    /// How long one attempt may take, if the type says so.
+    const TIMEOUT: Option<Duration>;
+
+    #[doc(hidden)]
+    fn __pgq_serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+
+    #[doc(hidden)]
+    fn __pgq_deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+}
+
+/// What a job does. Written for every job that this program runs.
+///
+/// ```
+/// # use pgq_core::{Context, Job, JobResult, Perform};
+/// #[derive(Job)]
+/// #[job(crate = pgq_core, state = u32)]
+/// struct Add { n: u32 }
+///
+/// impl Perform for Add {
+///     async fn perform(&self, ctx: &Context<u32>) -> JobResult {
+///         println!("{}", ctx.state() + self.n);
+///         Ok(())
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the job `{Self}` has no `perform`",
+    label = "this job cannot run yet",
+    note = "write `impl Perform for {Self} {{ async fn perform(&self, ctx: &Context) -> JobResult {{ .. }} }}`",
+    note = "with `#[job(state = App)]` on the type, `ctx` is a `&Context<App>`"
+)]
+pub trait Perform: Job {
+    /// Runs one attempt.
+    ///
+    /// `Ok` completes the job. Any error that `?` converts spends the attempt, and the job runs again by its
+    /// retry policy; [`JobError`](crate::JobError) has the other endings. A panic counts as an error.
+    fn perform(&self, ctx: &Context<Self::State>) -> impl Future<Output = JobResult> + Send;
+}

@@ -1,0 +1,31 @@
+//! What a pgq job is: its traits, its policies, its payload and the registry that finds it.
+//!
+//! A crate that only defines jobs depends on this one alone; an application depends on `pgq-postgres`, which
+//! re-exports everything here and adds the runner. Nothing in this crate speaks SQL, spawns a task or reads
+//! a clock: policy is pure functions.
+
+mod context;
+mod handler;
+mod job;
+mod name;
+mod options;
+mod outcome;
+mod payload;
+mod registry;
+mod retry;
+mod slow_down;
+
+#[doc(hidden)]
+pub mod __private;
+
+pub use context::{Attempt, Context, JobId};
+pub use handler::{Handler, States};
+pub use job::{Job, Perform};
+pub use name::{Kind, MAX_NAME_BYTES, NameError, QueueName};
+pub use options::JobOptions;
+pub use outcome::{ErrorKind, JobError, JobResult, Outcome, decide};
+pub use payload::{MAX_PAYLOAD_BYTES, PayloadError, decode, encode};
+pub use pgq_macros::Job;
+pub use registry::{Registration, Registry, RegistryError};
+pub use retry::{DEFAULT_WAITS, Retry};
+pub use slow_down::{SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, slow_down};

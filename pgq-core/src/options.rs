@@ -1,0 +1,29 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Retry;
+
+/// What one job wants otherwise than its type: set when it is enqueued, stored with it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct JobOptions {
+    /// How long to wait after each failed attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// How long one attempt may take, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+impl JobOptions {
+    /// Whether nothing differs from the type.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// How long one attempt may take, if this job says so.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout_ms.map(Duration::from_millis)
+    }
+}

@@ -1,0 +1,112 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+use crate::Job;
+
+/// The largest encoded payload that is accepted at enqueue, in bytes: 1 MiB. Larger data belongs in a table
+/// or a file that the job names.
+pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
+
+/// What one decoding may allocate, in bytes, whatever lengths the payload claims.
+const MAX_DECODED_BYTES: usize = 4 << 20;
+
+/// The first byte of a payload names its codec.
+const BINCODE: u8 = 1;
+
+/// Why a payload could not be encoded or decoded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// The encoded payload is over the limit.
+    #[error(
+        "the payload of this {kind} job is {bytes} bytes, over the limit of {MAX_PAYLOAD_BYTES}: \
+         store the data elsewhere and enqueue its key"
+    )]
+    TooLarge {
+        /// The kind of the job.
+        kind: &'static str,
+        /// The encoded size.
+        bytes: usize,
+    },
+    /// The value cannot be encoded.
+    #[error("cannot encode the payload of this {kind} job")]
+    Encode {
+        /// The kind of the job.
+        kind: &'static str,
+        /// What the codec says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The bytes are no payload of this type.
+    #[error("cannot decode the payload of this {kind} job: {reason}")]
+    Decode {
+        /// The kind of the job.
+        kind: &'static str,
+        /// What the codec says.
+        reason: String,
+    },
+}
+
+/// Encodes a job: one byte that names the codec, then the body.
+///
+/// # Errors
+/// A value that bincode cannot encode, or a payload over [`MAX_PAYLOAD_BYTES`].
+pub fn encode<J: Job>(job: &J) -> Result<Vec<u8>, PayloadError> {
+    let mut bytes = vec![BINCODE];
+    bincode::serde::encode_into_std_write(Encodable(job), &mut bytes, config())
+        .map_err(|e| PayloadError::Encode { kind: J::KIND, source: e.into() })?;
+    if bytes.len() > MAX_PAYLOAD_BYTES {
+        return Err(PayloadError::TooLarge { kind: J::KIND, bytes: bytes.len() });
+    }
+    Ok(bytes)
+}
+
+/// Decodes what [`encode`] made. Bytes that it did not make give an error, never a panic, and never allocate
+/// more than a few megabytes.
+///
+/// # Errors
+/// An unknown codec, bytes that are no value of this type, or bytes left over.
+pub fn decode<J: Job>(bytes: &[u8]) -> Result<J, PayloadError> {
+    let failed = |reason: String| PayloadError::Decode { kind: J::KIND, reason };
+    let (body, codec) = match bytes {
+        [] => return Err(failed("it is empty".into())),
+        [codec, body @ ..] => (body, *codec),
+    };
+    if codec != BINCODE {
+        return Err(failed(format!("it was written by codec {codec}, which this program does not have")));
+    }
+    let (Decodable(job), used) = catch_unwind(AssertUnwindSafe(|| from_bincode::<Decodable<J>>(body)))
+        .map_err(|_| failed("its decoding panicked".into()))?
+        .map_err(|e| failed(e.to_string()))?;
+    if used != body.len() {
+        return Err(failed(format!("{} bytes are left over", body.len() - used)));
+    }
+    Ok(job)
+}
+
+fn config() -> Configuration<LittleEndian, Varint, Limit<MAX_DECODED_BYTES>> {
+    standard().with_limit::<MAX_DECODED_BYTES>()
+}
+
+fn from_bincode<T: DeserializeOwned>(body: &[u8]) -> Result<(T, usize), bincode::error::DecodeError> {
+    bincode::serde::decode_from_slice(body, config())
+}
+
+struct Encodable<'a, J>(&'a J);
+
+impl<J: Job> Serialize for Encodable<'_, J> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.__pgq_serialize(serializer)
+    }
+}
+
+struct Decodable<J>(J);
+
+impl<'de, J: Job> Deserialize<'de> for Decodable<J> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        J::__pgq_deserialize(deserializer).map(Self)
+    }
+}

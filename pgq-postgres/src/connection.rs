@@ -1,0 +1,186 @@
+//! The runner's own connections. They are plain sessions, never borrowed from the user's pool, so that handlers
+//! cannot starve the runner.
+
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use crate::Error;
+
+/// How long one try to connect may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest wait between two tries.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Whether commits of a session wait for the disk. What an asynchronous commit loses in a server crash runs
+/// again; nothing of it is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// As the server is set.
+    Durable,
+    /// `synchronous_commit = off`.
+    Asynchronous,
+}
+
+/// How the runner's sessions are set up: no plan flips as statistics change, and none of the planner's time.
+pub(crate) fn runner_options(database: &PgConnectOptions, name: &str, commit: Commit) -> PgConnectOptions {
+    let plans = [
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_bitmapscan", "off"),
+        ("enable_sort", "off"),
+        ("jit", "off"),
+    ];
+    let options =
+        database.clone().application_name(name).options(plans).log_statements(tracing::log::LevelFilter::Off);
+    match commit {
+        Commit::Durable => options,
+        Commit::Asynchronous => options.options([("synchronous_commit", "off")]),
+    }
+}
+
+/// One session that is opened when needed and thrown away whenever anything went wrong on it: a session on
+/// which a statement failed, timed out or was dropped half-way may still be inside a transaction.
+pub(crate) struct Session {
+    options: PgConnectOptions,
+    open: Option<PgConnection>,
+}
+
+impl Session {
+    pub(crate) fn new(options: PgConnectOptions) -> Self {
+        Self { options, open: None }
+    }
+
+    /// Takes the session out for one use. It is kept only if the use ends in [`Lent::keep`].
+    pub(crate) async fn lend(&mut self) -> Result<Lent<'_>, sqlx::Error> {
+        let connection = match self.open.take() {
+            Some(connection) => connection,
+            None => connect(&self.options).await?,
+        };
+        Ok(Lent { home: &mut self.open, connection: Some(connection) })
+    }
+
+    /// Says goodbye to the server.
+    pub(crate) async fn close(mut self) {
+        if let Some(connection) = self.open.take() {
+            // The server notices a lost session by itself; there is nothing more to do about an error.
+            let _ = timeout(CONNECT_TIMEOUT, connection.close()).await;
+        }
+    }
+}
+
+/// A session in use.
+pub(crate) struct Lent<'a> {
+    home: &'a mut Option<PgConnection>,
+    connection: Option<PgConnection>,
+}
+
+impl Lent<'_> {
+    /// Everything went well: the session can be used again.
+    pub(crate) fn keep(mut self) {
+        *self.home = self.connection.take();
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_ref().expect("held until keep() consumes the loan")
+    }
+}
+
+impl DerefMut for Lent<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("held until keep() consumes the loan")
+    }
+}
+
+/// Opens a session, or fails after a few seconds.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options))
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+}
+
+/// Opens the first session, trying for as long as `patience`; an application and its database often start
+/// together.
+pub(crate) async fn connect_patiently(
+    options: &PgConnectOptions,
+    patience: Duration,
+) -> Result<PgConnection, Error> {
+    let started = Instant::now();
+    let mut backoff = Backoff::default();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let source = match connect(options).await {
+            Ok(connection) => return Ok(connection),
+            Err(source) => source,
+        };
+        let waited = started.elapsed();
+        if waited >= patience || is_final(&source) {
+            return Err(Error::Unreachable { address: address(options), tries, waited, source });
+        }
+        warn!(error = %source, tries, "the database cannot be reached; trying again");
+        backoff.wait().await;
+    }
+}
+
+/// A pool of one that only serves as home of a listening session.
+pub(crate) async fn listening_pool(options: &PgConnectOptions) -> Result<PgPool, sqlx::Error> {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect_with(options.clone())
+        .await
+}
+
+/// Whether no further try can help: the password is wrong, or the database does not exist.
+fn is_final(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|e| e.code().map(|code| code.into_owned()));
+    code.is_some_and(|code| code.starts_with("28") || code == "3D000")
+}
+
+/// Whether the statement itself is at fault and would fail again, as opposed to a lost connection, a restart,
+/// a conflict with another session or a full disk.
+pub(crate) fn is_permanent(error: &sqlx::Error) -> bool {
+    let Some(database) = error.as_database_error() else { return false };
+    let code = database.code().unwrap_or_default().into_owned();
+    // 08 connection, 25 transaction state, 40 serialization and deadlock, 53 resources, 55 locks, 57 operator
+    // intervention and timeouts, 58 system errors.
+    !["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
+}
+
+fn address(options: &PgConnectOptions) -> String {
+    let place = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    format!("{} on {place}", options.get_database().unwrap_or(options.get_username()))
+}
+
+/// Waits between tries: 50 ms doubling to 2 s, each cut by up to a half at random.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    pub(crate) async fn wait(&mut self) {
+        let full = Duration::from_millis(50).saturating_mul(1 << self.failures.min(10)).min(LONGEST_BACKOFF);
+        self.failures += 1;
+        sleep(full.mul_f64(1.0 - fastrand::f64() / 2.0)).await;
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+}

@@ -1,0 +1,34 @@
+//! Typed background jobs for Rust programs that already have Postgres.
+//!
+//! Derive [`Job`] on a struct, say what it does in [`Perform`], [`enqueue`](Enqueue::enqueue) it with a pool or
+//! inside a transaction, and let a [`Runner`] run it. An application depends on this crate alone; everything
+//! of `pgq-core` is re-exported here.
+
+mod connection;
+mod enqueue;
+mod error;
+mod migrate;
+mod runner;
+mod schema;
+mod sql;
+mod time;
+
+#[doc(hidden)]
+pub use pgq_core::__private;
+#[doc(inline)]
+pub use pgq_core::__private::JobTrait as Job;
+#[doc(inline)]
+pub use pgq_core::{
+    Attempt, Context, DEFAULT_WAITS, ErrorKind, Handler, JobError, JobId, JobOptions, JobResult, Kind,
+    MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, NameError, Outcome, PayloadError, Perform, QueueName, Registration,
+    Registry, RegistryError, Retry, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, decide, decode, encode,
+    slow_down,
+};
+#[doc(inline)]
+pub use pgq_macros::PostgresJob as Job;
+
+pub use enqueue::{Enqueue, ToEnqueue};
+pub use error::Error;
+pub use migrate::{migrate, migrate_schema};
+pub use runner::{Runner, RunnerCounts, RunnerHandle};
+pub use schema::{MAX_SCHEMA_BYTES, Schema, SchemaError};

@@ -1,0 +1,355 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pgq_core::{Attempt, JobId, JobOptions};
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{PgConnection, Row, query, query_as};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+use uuid::Uuid;
+
+use super::floor::{Floors, START};
+use super::handle::add;
+use super::poll::{Idle, poll};
+use super::release::release_strangers;
+use super::settings::STATEMENT_TIMEOUT;
+use super::shared::Shared;
+use crate::connection::{Backoff, Commit, Session};
+use crate::time::Timestamp;
+
+/// The most jobs one statement claims.
+const MAX_BATCH: usize = 1000;
+
+/// How often due jobs are promoted while there is no lack of ready ones.
+const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often the leases in this runner's name are compared with those in its memory.
+const STRANGERS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How soon a runner that may not claim looks whether it may again.
+const DOUBT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A claimed job on its way to a slot.
+pub(crate) struct Claimed {
+    pub(crate) lease: Uuid,
+    pub(crate) position: usize,
+    pub(crate) kind: String,
+    pub(crate) attempt: Attempt,
+    /// Whether completing it leaves rows to delete.
+    pub(crate) leftovers: bool,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) options: Option<JobOptions>,
+    /// Ends the job when the runner cannot be sure of its lease any more.
+    pub(crate) trust: CancellationToken,
+}
+
+/// Claims jobs as slots become free, and waits where there are none.
+pub(crate) struct Claimer {
+    shared: Arc<Shared>,
+    session: Session,
+    slots: UnboundedSender<Claimed>,
+    floors: Floors,
+    /// The queues' names as they are shared with the jobs; rotated, so that each comes first in its turn.
+    queues: Vec<Arc<str>>,
+    idle: Idle,
+    next_poll: Instant,
+    next_comparison: Instant,
+}
+
+/// What to do after a turn.
+enum Next {
+    /// Look again at once.
+    Turn,
+    /// Look again when slots are free.
+    Room,
+    /// Look again after that time, or when woken.
+    Sleep(Duration),
+}
+
+impl Claimer {
+    pub(crate) fn new(shared: Arc<Shared>, slots: UnboundedSender<Claimed>) -> Self {
+        let now = Instant::now();
+        Self {
+            session: shared.session("claim", Commit::Asynchronous),
+            slots,
+            floors: Floors::default(),
+            queues: shared.queues.iter().map(|queue| queue.as_str().into()).collect(),
+            idle: Idle::default(),
+            next_poll: now,
+            next_comparison: now,
+            shared,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        let stop = self.shared.handle.stop.clone();
+        while !stop.is_cancelled() {
+            let wait = match self.turn().await {
+                Ok(next) => {
+                    backoff.reset();
+                    self.wait(next).await;
+                    continue;
+                }
+                Err(error) => {
+                    self.distrust(&error);
+                    backoff.wait()
+                }
+            };
+            tokio::select! { () = wait => {} () = stop.cancelled() => {} }
+        }
+        self.session.close().await;
+    }
+
+    /// One look at the queues.
+    async fn turn(&mut self) -> Result<Next, sqlx::Error> {
+        let now = Instant::now();
+        if !self.shared.liveness.may_claim() {
+            return Ok(Next::Sleep(DOUBT_INTERVAL));
+        }
+        if now >= self.next_comparison {
+            release_strangers(&self.shared, &mut self.session).await?;
+            self.next_comparison = now + STRANGERS_INTERVAL;
+        }
+        let free = self.shared.room.free().min(MAX_BATCH);
+        if free == 0 {
+            return Ok(Next::Room);
+        }
+        if !self.idle.polls_first() {
+            if now >= self.next_poll {
+                self.poll().await?;
+            }
+            if self.claim(free).await? > 0 {
+                self.idle.found(&self.shared, &mut self.session).await?;
+                return Ok(Next::Turn);
+            }
+        }
+        self.idle.found_nothing();
+        let seen = self.poll().await?;
+        if self.idle.must_look_again() || seen.promoted > 0 {
+            return Ok(Next::Turn);
+        }
+        let longest =
+            if seen.claimable { self.idle.contention() } else { seen.due_in.unwrap_or(Duration::MAX) };
+        Ok(Next::Sleep(longest.min(self.poll_interval())))
+    }
+
+    async fn wait(&mut self, next: Next) {
+        let stop = self.shared.handle.stop.cancelled();
+        match next {
+            Next::Turn => {}
+            Next::Room => tokio::select! { () = self.shared.room.freed() => {} () = stop => {} },
+            Next::Sleep(time) => tokio::select! {
+                () = sleep(time) => self.idle.overslept(),
+                () = self.shared.wake.notified() => self.idle.woken(),
+                () = stop => {}
+            },
+        }
+    }
+
+    /// After a failure the reply to a claim may be lost, or jobs may have come back behind the floors.
+    fn distrust(&mut self, error: &sqlx::Error) {
+        self.shared.survived("claim", error);
+        self.floors.rescan();
+        self.idle = Idle::default();
+        self.next_comparison = Instant::now();
+    }
+
+    async fn poll(&mut self) -> Result<super::poll::Seen, sqlx::Error> {
+        let places: Vec<_> = self.queues.iter().map(|queue| self.floors.of(queue)).collect();
+        let seen = poll(&self.shared, &mut self.session, &places, self.idle.is_idle()).await?;
+        if seen.promoted > 0 {
+            self.floors.rescan();
+        }
+        self.idle.polled();
+        self.next_poll = Instant::now() + seen.due_in.unwrap_or(Duration::MAX).min(BUSY_POLL_INTERVAL);
+        Ok(seen)
+    }
+
+    /// Claims up to that many jobs and hands them to the slots.
+    async fn claim(&mut self, free: usize) -> Result<usize, sqlx::Error> {
+        let started = Instant::now();
+        let rescan = self.floors.rescan_is_due(started);
+        self.queues.rotate_left(1);
+        let trust = self.shared.liveness.trust();
+        let mut session = self.session.lend().await?;
+        let rows =
+            limited(claim(&self.shared, &mut session, &self.queues, &self.floors, rescan, free)).await?;
+        if rescan {
+            self.floors.rescanned(Instant::now(), started.elapsed());
+        }
+        let batches = rows.iter().map(|row| Batch::read(row)).collect::<Result<Vec<_>, _>>()?;
+        // In the books before anything can fail: a lease that is not there is taken for a stranger's.
+        for batch in &batches {
+            self.shared.ledger.add(batch.lease, batch.ids.len());
+        }
+        let large = batches.iter().flat_map(Batch::large).collect::<Vec<_>>();
+        let mut bodies = match limited(bodies(&self.shared, &mut session, &large)).await {
+            Ok(bodies) => bodies,
+            Err(error) => {
+                batches.iter().for_each(|batch| self.shared.ledger.forget(batch.lease));
+                return Err(error);
+            }
+        };
+        session.keep();
+        let now = Instant::now();
+        let claimed = batches.into_iter().map(|batch| self.hand_over(batch, &mut bodies, &trust, now)).sum();
+        debug!(runner = %self.shared.name, claimed, "claimed");
+        Ok(claimed)
+    }
+
+    fn hand_over(
+        &mut self,
+        batch: Batch,
+        bodies: &mut HashMap<i64, Vec<u8>>,
+        trust: &CancellationToken,
+        now: Instant,
+    ) -> usize {
+        let size = batch.ids.len();
+        self.shared.room.took(size);
+        add(&self.shared.counts().claimed, size);
+        for (queue, place) in batch.reached() {
+            self.floors.reached(queue, place, now);
+        }
+        for job in batch.into_jobs(&self.queues, bodies, trust) {
+            // The slots outlive the claimer; were they gone, the lease would be found by a rescuer.
+            if self.slots.send(job).is_err() {
+                self.shared.room.left();
+            }
+        }
+        size
+    }
+
+    /// A little more or less each time, so that runners that started together do not poll together.
+    fn poll_interval(&self) -> Duration {
+        self.shared.settings.poll_interval.mul_f64(0.9 + fastrand::f64() / 5.0)
+    }
+}
+
+/// Gives a statement its time; what takes longer counts as a lost session.
+pub(crate) async fn limited<T>(
+    statement: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    timeout(STATEMENT_TIMEOUT, statement)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+}
+
+async fn claim(
+    shared: &Shared,
+    session: &mut PgConnection,
+    queues: &[Arc<str>],
+    floors: &Floors,
+    rescan: bool,
+    free: usize,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let free = i32::try_from(free).unwrap_or(i32::MAX);
+    let places = queues.iter().map(|queue| if rescan { START } else { floors.of(queue) });
+    let (priorities, ids): (Vec<i16>, Vec<i64>) = places.unzip();
+    query(shared.statements().claim.clone())
+        .bind(queues.iter().map(|queue| &**queue).collect::<Vec<&str>>())
+        .bind(vec![free; queues.len()])
+        .bind(priorities)
+        .bind(ids)
+        .bind(free)
+        .bind(&shared.kinds.names)
+        .bind(&shared.kinds.versions)
+        .bind(&shared.kinds.solo)
+        .bind(shared.id)
+        .fetch_all(session)
+        .await
+}
+
+async fn bodies(
+    shared: &Shared,
+    session: &mut PgConnection,
+    ids: &[i64],
+) -> Result<HashMap<i64, Vec<u8>>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i64, Vec<u8>)> =
+        query_as(shared.statements().payloads.clone()).bind(ids).fetch_all(session).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// One lease as the claim returns it: the n-th elements are the n-th job.
+struct Batch {
+    lease: Uuid,
+    ids: Vec<i64>,
+    enqueued_ats: Vec<Timestamp>,
+    priorities: Vec<i16>,
+    attempts: Vec<i16>,
+    max_attempts: Vec<i16>,
+    queues: Vec<String>,
+    kinds: Vec<String>,
+    payloads: Vec<Option<Vec<u8>>>,
+    options: Vec<Option<Json<JobOptions>>>,
+}
+
+impl Batch {
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            lease: row.try_get("id")?,
+            ids: row.try_get("ids")?,
+            enqueued_ats: row.try_get("enqueued_ats")?,
+            priorities: row.try_get("priorities")?,
+            attempts: row.try_get("attempts")?,
+            max_attempts: row.try_get("max_attempts")?,
+            queues: row.try_get("queues")?,
+            kinds: row.try_get("kinds")?,
+            payloads: row.try_get("payloads")?,
+            options: row.try_get("options")?,
+        })
+    }
+
+    fn large(&self) -> impl Iterator<Item = i64> {
+        self.ids.iter().zip(&self.payloads).filter(|(_, payload)| payload.is_none()).map(|(id, _)| *id)
+    }
+
+    /// The last place of each queue.
+    fn reached(&self) -> HashMap<&str, (i16, i64)> {
+        let mut reached = HashMap::new();
+        for (queue, place) in
+            self.queues.iter().zip(self.priorities.iter().copied().zip(self.ids.iter().copied()))
+        {
+            let last = reached.entry(queue.as_str()).or_insert(START);
+            *last = place.max(*last);
+        }
+        reached
+    }
+
+    fn into_jobs(
+        self,
+        queues: &[Arc<str>],
+        bodies: &mut HashMap<i64, Vec<u8>>,
+        trust: &CancellationToken,
+    ) -> Vec<Claimed> {
+        let payloads = self.payloads.into_iter().zip(self.options);
+        let jobs = self.ids.into_iter().zip(self.queues.iter().zip(self.kinds)).zip(payloads);
+        jobs.enumerate()
+            .map(|(position, ((id, (queue, kind)), (payload, options)))| {
+                let queue = queues.iter().find(|known| ***known == **queue).cloned();
+                let mut attempt = Attempt::first(JobId(id), queue.unwrap_or_default());
+                attempt.number = self.attempts[position].saturating_add(1);
+                attempt.max = self.max_attempts[position];
+                attempt.enqueued_at = self.enqueued_ats[position].0;
+                let leftovers = payload.is_none() || self.attempts[position] > 0;
+                Claimed {
+                    lease: self.lease,
+                    position,
+                    kind,
+                    attempt,
+                    leftovers,
+                    payload: payload.or_else(|| bodies.remove(&id)).unwrap_or_default(),
+                    options: options.map(|Json(options)| options),
+                    trust: trust.clone(),
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,104 @@
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How far back in time a floor lies: jobs that were enqueued before it and committed after may still appear
+/// above it for that long without a rescan.
+const AGE: Duration = Duration::from_secs(1);
+
+/// A rescan is due at the latest after this time.
+const LONGEST_WITHOUT_RESCAN: Duration = Duration::from_secs(1);
+
+/// Rescans may take one part in so many of the time.
+const RESCAN_SHARE: u32 = 20;
+
+/// A place in the order of a queue: priority, then id.
+pub(crate) type Place = (i16, i64);
+
+/// Before every job.
+pub(crate) const START: Place = (i16::MIN, i64::MIN);
+
+/// Where to begin in each queue.
+///
+/// While an old transaction pins the horizon of visibility, deleted entries at the head of the index cannot be
+/// removed, and every claim from the start walks over them: measured at 4,000 jobs a second, 24 ms a claim after
+/// 35 s, against 0.9 ms from a floor. So a claim begins at the place that claims had reached a second ago, and
+/// from the start only as often as that is cheap.
+#[derive(Default)]
+pub(crate) struct Floors {
+    by_queue: HashMap<String, Floor>,
+    next_rescan: Option<Instant>,
+}
+
+struct Floor {
+    floor: Place,
+    /// Becomes the floor when it is a second old.
+    coming: Place,
+    coming_since: Instant,
+    reached: Place,
+}
+
+impl Floors {
+    /// Something may have been put behind a floor: begin at the start next time.
+    pub(crate) fn rescan(&mut self) {
+        self.next_rescan = None;
+    }
+
+    pub(crate) fn rescan_is_due(&self, now: Instant) -> bool {
+        self.next_rescan.is_none_or(|next| next <= now)
+    }
+
+    /// A look from the start took that long.
+    pub(crate) fn rescanned(&mut self, now: Instant, took: Duration) {
+        self.next_rescan = Some(now + (took * RESCAN_SHARE).min(LONGEST_WITHOUT_RESCAN));
+    }
+
+    pub(crate) fn of(&self, queue: &str) -> Place {
+        self.by_queue.get(queue).map_or(START, |floor| floor.floor)
+    }
+
+    /// Jobs up to that place were claimed.
+    pub(crate) fn reached(&mut self, queue: &str, place: Place, now: Instant) {
+        let Some(floor) = self.by_queue.get_mut(queue) else {
+            let floor = Floor { floor: START, coming: place, coming_since: now, reached: place };
+            self.by_queue.insert(queue.to_owned(), floor);
+            return;
+        };
+        floor.reached = floor.reached.max(place);
+        if now >= floor.coming_since + AGE {
+            floor.floor = floor.coming;
+            floor.coming = floor.reached;
+            floor.coming_since = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_floor_is_what_was_reached_a_second_ago() {
+        let start = Instant::now();
+        let mut floors = Floors::default();
+        for tenths in 0..40 {
+            floors.reached("q", (0, i64::from(tenths)), start + Duration::from_millis(100) * tenths as u32);
+        }
+        let (_, id) = floors.of("q");
+        assert!((10..30).contains(&id), "at 3.9 s the floor is what was reached 1 to 2 s before: {id}");
+        assert_eq!(floors.of("other"), START);
+    }
+
+    #[test]
+    fn rescans_take_a_twentieth_of_the_time_and_come_every_second() {
+        let now = Instant::now();
+        let mut floors = Floors::default();
+        assert!(floors.rescan_is_due(now));
+        floors.rescanned(now, Duration::from_millis(2));
+        assert!(!floors.rescan_is_due(now + Duration::from_millis(39)));
+        assert!(floors.rescan_is_due(now + Duration::from_millis(40)));
+        floors.rescanned(now, Duration::from_secs(3));
+        assert!(floors.rescan_is_due(now + Duration::from_secs(1)));
+        floors.rescan();
+        assert!(floors.rescan_is_due(now));
+    }
+}

@@ -1,0 +1,157 @@
+//! The heartbeat lives on a thread and a runtime of its own: a handler that blocks the application's runtime
+//! must not make the runner look dead.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use sqlx::{Connection, PgConnection, query, query_scalar};
+use tokio::sync::oneshot;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{error, warn};
+
+use super::settings::DEAD_AFTER_BEATS_UNLOCKED;
+use super::shared::Shared;
+use crate::Error;
+use crate::connection::{Backoff, Commit, connect, runner_options};
+use crate::time::interval as sql_interval;
+
+/// Registers the runner and keeps its heartbeat until it rests. Returns when the runner is registered.
+pub(crate) async fn start(shared: Arc<Shared>) -> Result<JoinHandle<()>, Error> {
+    let (registered, first) = oneshot::channel();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
+    let thread = thread::Builder::new()
+        .name("pgq heartbeat".into())
+        .spawn(move || runtime.block_on(live(&shared, registered)))
+        .map_err(Error::Thread)?;
+    match first.await {
+        Ok(result) => result.map(|()| thread).map_err(Error::Database),
+        Err(_) => Err(Error::Setting("the heartbeat's thread ended before its first beat".into())),
+    }
+}
+
+async fn live(shared: &Shared, registered: oneshot::Sender<Result<(), sqlx::Error>>) {
+    tokio::select! {
+        () = keep_beating(shared, registered) => {}
+        () = watch(shared) => {}
+    }
+}
+
+async fn keep_beating(shared: &Shared, registered: oneshot::Sender<Result<(), sqlx::Error>>) {
+    let mut session = match open(shared).await {
+        Ok(session) => session,
+        Err(error) => return drop(registered.send(Err(error))),
+    };
+    // Nobody waits any more if the start was given up; the heartbeat then rests at once.
+    if registered.send(Ok(())).is_err() {
+        return leave(shared, session).await;
+    }
+    while let Err(error) = beat_until_rest(shared, &mut session).await {
+        shared.liveness.session_lost();
+        shared.survived("heartbeat", &error);
+        drop(session);
+        session = match reopen(shared).await {
+            Some(session) => session,
+            None => return,
+        };
+    }
+    leave(shared, session).await;
+}
+
+/// A new session, however long it takes; none if the runner rests before.
+async fn reopen(shared: &Shared) -> Option<PgConnection> {
+    let mut backoff = Backoff::default();
+    while !shared.rest.is_cancelled() {
+        match open(shared).await {
+            Ok(session) => return Some(session),
+            Err(error) => shared.survived("heartbeat", &error),
+        }
+        backoff.wait().await;
+    }
+    None
+}
+
+/// Opens a session, takes its lock and registers the runner; a row that is still there stays as it is.
+async fn open(shared: &Shared) -> Result<PgConnection, sqlx::Error> {
+    let mut session =
+        connect(&runner_options(&shared.database, "pgq heartbeat", Commit::Asynchronous)).await?;
+    let sent = Instant::now();
+    let key = lock_key(shared);
+    // Where the lost session still holds the lock, the server has not noticed its loss: others see it as held.
+    query_scalar::<_, bool>(shared.statements().lock_runner.clone())
+        .bind(key)
+        .fetch_one(&mut session)
+        .await?;
+    query(shared.statements().register_runner.clone())
+        .bind(shared.id)
+        .bind(&shared.name)
+        .bind(key)
+        .bind(env!("CARGO_PKG_VERSION"))
+        .bind(i32::try_from(shared.settings.slots).unwrap_or(i32::MAX))
+        .bind(&shared.queues)
+        .bind(&shared.kinds.names)
+        .bind(sql_interval(shared.liveness.interval()))
+        .execute(&mut session)
+        .await?;
+    shared.liveness.beat(sent);
+    Ok(session)
+}
+
+async fn beat_until_rest(shared: &Shared, session: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut ticks = interval(shared.liveness.interval());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shared.rest.cancelled() => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        let sent = Instant::now();
+        let trust = shared.liveness.trust();
+        let beat = query_scalar::<_, bool>(shared.statements().heartbeat.clone())
+            .bind(shared.id)
+            .bind(f64::from(DEAD_AFTER_BEATS_UNLOCKED))
+            .fetch_optional(&mut *session);
+        let late = tokio::select! {
+            late = beat => late?,
+            // Kept open until here: while the server has not lost the session, its lock is held.
+            () = trust.cancelled() => return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+        };
+        let Some(late) = late else {
+            warn!(runner = %shared.name, "this runner was taken for dead: its jobs belong to others now");
+            shared.liveness.lose_trust();
+            return Err(sqlx::Error::RowNotFound);
+        };
+        shared.liveness.beat(sent);
+        if late {
+            shared.suspicion.notify_one();
+        }
+    }
+}
+
+/// Ends the runner's jobs when their time without a heartbeat is over. A part of its own, since the heartbeat
+/// itself may hang in a statement.
+async fn watch(shared: &Shared) {
+    loop {
+        sleep(shared.liveness.interval() / 16).await;
+        if shared.liveness.enforce_deadline() {
+            error!(runner = %shared.name, "no heartbeat reached the database: cancelled all jobs before others take them");
+        }
+    }
+}
+
+async fn leave(shared: &Shared, mut session: PgConnection) {
+    let left =
+        query(shared.statements().unregister_runner.clone()).bind(shared.id).execute(&mut session).await;
+    if let Err(error) = left {
+        // A rescuer finds the row of a runner that is silent.
+        shared.survived("heartbeat", &error);
+    }
+    // The server notices a lost session by itself.
+    let _ = session.close().await;
+}
+
+/// The lower half of the runner's id, which is random.
+fn lock_key(shared: &Shared) -> i64 {
+    shared.id.as_u64_pair().1.cast_signed()
+}

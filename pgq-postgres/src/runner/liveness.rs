@@ -1,0 +1,97 @@
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::settings::{DEAD_AFTER_BEATS, DEAD_AFTER_BEATS_UNLOCKED};
+
+/// Whether others still take this runner for alive, as far as it can know. The local clock only ever makes it
+/// trust sooner less: times count from before a heartbeat was sent.
+pub(crate) struct Liveness {
+    interval: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// When the last heartbeat that succeeded was sent.
+    last_beat: Instant,
+    /// Since when every heartbeat on the present session succeeded.
+    healthy_since: Instant,
+    /// The session is gone, and with it, maybe, its lock.
+    session_lost: bool,
+    /// Ends what runs; a heartbeat that succeeds after it fired brings a new one.
+    trust: CancellationToken,
+}
+
+impl Liveness {
+    pub(crate) fn new(interval: Duration) -> Self {
+        let now = Instant::now();
+        let trust = CancellationToken::new();
+        let state = State { last_beat: now, healthy_since: now, session_lost: false, trust };
+        Self { interval, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// A heartbeat sent then has succeeded.
+    pub(crate) fn beat(&self, sent: Instant) {
+        let mut state = self.lock();
+        if state.session_lost {
+            state.healthy_since = sent;
+            state.session_lost = false;
+        }
+        if state.trust.is_cancelled() {
+            state.trust = CancellationToken::new();
+        }
+        state.last_beat = sent;
+    }
+
+    /// The heartbeat's session broke.
+    pub(crate) fn session_lost(&self) {
+        self.lock().session_lost = true;
+    }
+
+    /// Cancels everything that runs if no heartbeat succeeded for so long that others may soon take this
+    /// runner's jobs: three quarters of an interval before. Returns whether it did, now.
+    pub(crate) fn enforce_deadline(&self) -> bool {
+        let state = self.lock();
+        let beats = if state.session_lost { DEAD_AFTER_BEATS_UNLOCKED } else { DEAD_AFTER_BEATS };
+        let over = state.last_beat.elapsed() >= self.interval * beats - self.interval * 3 / 4;
+        let enforced = over && !state.trust.is_cancelled();
+        if enforced {
+            state.trust.cancel();
+        }
+        enforced
+    }
+
+    /// Cancels everything that runs.
+    pub(crate) fn lose_trust(&self) {
+        self.lock().trust.cancel();
+    }
+
+    /// The token under which claimed jobs run.
+    pub(crate) fn trust(&self) -> CancellationToken {
+        self.lock().trust.clone()
+    }
+
+    /// Whether heartbeats succeed: a runner that cannot say that it lives claims nothing.
+    pub(crate) fn may_claim(&self) -> bool {
+        let state = self.lock();
+        !state.session_lost && state.last_beat.elapsed() < self.interval * 2
+    }
+
+    /// Whether this runner may judge others: after an outage of the database every heartbeat is old, also those
+    /// of the living, until they had the time to come back.
+    pub(crate) fn may_judge(&self) -> bool {
+        let state = self.lock();
+        let healthy_for = state.last_beat.saturating_duration_since(state.healthy_since);
+        !state.session_lost && healthy_for >= self.interval * DEAD_AFTER_BEATS_UNLOCKED / 2
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // Nothing in here can panic half-way, so a poisoned state is a whole one.
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,43 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::prune::prune;
+use super::rescue::rescue;
+use super::shared::Shared;
+use crate::connection::Commit;
+
+/// How often finished jobs are pruned.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often leases without a runner are looked for when no heartbeat raised a suspicion.
+const RESCUE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Rescues and prunes, on a session of its own so that neither delays a claim or a settle.
+pub(crate) async fn maintain(shared: Arc<Shared>) {
+    let mut session = shared.session("maintain", Commit::Asynchronous);
+    let stop = shared.handle.stop.clone();
+    let mut next_prune = Instant::now() + PRUNE_INTERVAL.mul_f64(fastrand::f64());
+    let mut next_rescue = Instant::now();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = shared.suspicion.notified() => next_rescue = Instant::now(),
+            () = sleep_until(next_prune.min(next_rescue)) => {}
+        }
+        if Instant::now() >= next_rescue {
+            next_rescue = Instant::now() + RESCUE_INTERVAL;
+            if let Err(error) = rescue(&shared, &mut session).await {
+                shared.survived("rescue", &error);
+            }
+        }
+        if Instant::now() >= next_prune {
+            next_prune = Instant::now() + PRUNE_INTERVAL;
+            if let Err(error) = prune(&shared, &mut session).await {
+                shared.survived("prune", &error);
+            }
+        }
+    }
+    session.close().await;
+}

@@ -1,0 +1,124 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{Row, query};
+
+use super::claim::limited;
+use super::floor::Place;
+use super::shared::Shared;
+use crate::connection::Session;
+
+/// The most jobs one poll promotes.
+const PROMOTE_BATCH: i32 = 1000;
+
+/// What a poll saw.
+pub(crate) struct Seen {
+    pub(crate) promoted: usize,
+    /// A claim would find something.
+    pub(crate) claimable: bool,
+    /// When there will be something, as far as is known now.
+    pub(crate) due_in: Option<Duration>,
+}
+
+/// Promotes due jobs, and looks ahead.
+pub(crate) async fn poll(
+    shared: &Arc<Shared>,
+    session: &mut Session,
+    floors: &[Place],
+    idle: bool,
+) -> Result<Seen, sqlx::Error> {
+    let (priorities, ids): (Vec<i16>, Vec<i64>) = floors.iter().copied().unzip();
+    let mut lent = session.lend().await?;
+    let row = limited(
+        query(shared.statements().poll.clone())
+            .bind(&shared.queues)
+            .bind(priorities)
+            .bind(ids)
+            .bind(&shared.kinds.names)
+            .bind(PROMOTE_BATCH)
+            .bind(shared.id)
+            .bind(idle && shared.settings.listen)
+            .bind(shared.settings.schema.channel())
+            .bind(&shared.kinds.versions)
+            .fetch_one(&mut *lent),
+    )
+    .await?;
+    lent.keep();
+    let promoted: i64 = row.try_get("promoted")?;
+    let due_in_ms: Option<f64> = row.try_get("due_in_ms")?;
+    Ok(Seen {
+        promoted: usize::try_from(promoted).unwrap_or(0),
+        claimable: promoted > 0 || row.try_get("claimable")?,
+        due_in: due_in_ms.and_then(|ms| Duration::try_from_secs_f64(ms.max(0.0) / 1000.0).ok()),
+    })
+}
+
+/// Where a runner is between busy and asleep.
+///
+/// An idle runner marks itself asleep on its queues, so that enqueues notify it, and looks once more before it
+/// sleeps: whatever was committed before the mark could be seen is found by that look. The mark stays over a
+/// short interruption: a runner that finds one job now and then writes it once.
+#[derive(Debug, Default)]
+pub(crate) struct Idle {
+    nothing_found: bool,
+    marked: bool,
+    looked_since_mark: bool,
+    overslept: bool,
+    finds_in_a_row: u32,
+    blanks_in_a_row: u32,
+}
+
+impl Idle {
+    pub(crate) fn is_idle(&self) -> bool {
+        self.nothing_found
+    }
+
+    /// The time to sleep ran out without a word: a poll says whether a claim is worth its cost.
+    pub(crate) fn polls_first(&self) -> bool {
+        self.overslept
+    }
+
+    pub(crate) fn overslept(&mut self) {
+        self.overslept = true;
+    }
+
+    pub(crate) fn woken(&mut self) {
+        self.overslept = false;
+    }
+
+    pub(crate) fn found_nothing(&mut self) {
+        self.nothing_found = true;
+        self.blanks_in_a_row += 1;
+        self.finds_in_a_row = 0;
+        self.looked_since_mark = self.marked;
+    }
+
+    /// Every poll of an idle runner leaves it marked.
+    pub(crate) fn polled(&mut self) {
+        self.overslept = false;
+        self.marked |= self.nothing_found;
+    }
+
+    /// How long to wait although something is claimable: others are at it, or hold it locked.
+    pub(crate) fn contention(&self) -> Duration {
+        Duration::from_millis(1 << self.blanks_in_a_row.saturating_sub(2).min(10))
+    }
+
+    pub(crate) fn must_look_again(&self) -> bool {
+        !self.looked_since_mark
+    }
+
+    /// Jobs were found. Found twice in a row the runner is busy, and enqueues need not notify it.
+    pub(crate) async fn found(&mut self, shared: &Shared, session: &mut Session) -> Result<(), sqlx::Error> {
+        self.nothing_found = false;
+        self.blanks_in_a_row = 0;
+        self.finds_in_a_row += 1;
+        if self.marked && self.finds_in_a_row >= 2 {
+            let mut lent = session.lend().await?;
+            limited(query(shared.statements().wake.clone()).bind(shared.id).execute(&mut *lent)).await?;
+            lent.keep();
+            self.marked = false;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+use std::time::Duration;
+
+use sqlx::postgres::types::PgInterval;
+use sqlx::query_scalar;
+use tracing::debug;
+
+use super::claim::limited;
+use super::shared::Shared;
+use crate::connection::Session;
+use crate::time::interval;
+
+/// The most jobs one statement deletes.
+const PRUNE_BATCH: i32 = 500;
+
+/// How long completed jobs are kept that another runner was asked to keep.
+const FOREIGN_COMPLETED_AGE: Duration = Duration::from_secs(7 * 86_400);
+
+/// Deletes finished jobs that are older than their state's age, in small batches.
+pub(crate) async fn prune(shared: &Shared, session: &mut Session) -> Result<(), sqlx::Error> {
+    let completed = shared.settings.keep_completed.unwrap_or(FOREIGN_COMPLETED_AGE);
+    let failed = shared.settings.keep_failed;
+    let ages: Vec<PgInterval> = [completed, failed, failed].into_iter().map(interval).collect();
+    while !shared.stopping() {
+        let mut lent = session.lend().await?;
+        let pruned: i64 = limited(
+            query_scalar(shared.statements().prune.clone())
+                .bind(["completed", "discarded", "cancelled"].as_slice())
+                .bind(&ages)
+                .bind(shared.settings.schema.lock_key("prune"))
+                .bind(PRUNE_BATCH)
+                .fetch_one(&mut *lent),
+        )
+        .await?;
+        lent.keep();
+        debug!(pruned, "pruned");
+        if pruned < i64::from(PRUNE_BATCH) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

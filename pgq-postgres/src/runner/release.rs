@@ -1,0 +1,57 @@
+use std::sync::Arc;
+
+use pgq_core::Outcome;
+use sqlx::query_scalar;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::claim::limited;
+use super::handle::add;
+use super::ledger::{Afterlife, Flush, Remains};
+use super::settle::record;
+use super::shared::Shared;
+use crate::connection::Session;
+
+/// Gives back the leases in this runner's name that it does not know: the reply to their claim was lost, or a
+/// server crash undid their settling. Nobody else would, since their owner lives.
+///
+/// Called between claims, by the only part that claims: a lease that is not in the books then is a stranger.
+pub(crate) async fn release_strangers(
+    shared: &Arc<Shared>,
+    session: &mut Session,
+) -> Result<(), sqlx::Error> {
+    let mut lent = session.lend().await?;
+    let leases: Vec<Uuid> =
+        limited(query_scalar(shared.statements().leases_of.clone()).bind(shared.id).fetch_all(&mut *lent))
+            .await?;
+    for lease in leases.into_iter().filter(|lease| !shared.ledger.holds(*lease)) {
+        let positions: Vec<i32> = limited(
+            query_scalar(shared.statements().leased_positions.clone())
+                .bind(shared.id)
+                .bind(lease)
+                .fetch_all(&mut *lent),
+        )
+        .await?;
+        let released = limited(record(shared, &mut lent, &[release_of(lease, &positions)])).await?;
+        if released.contains(&lease) {
+            warn!(runner = %shared.name, %lease, jobs = positions.len(), "gave back a lease that this runner did not know");
+            add(&shared.counts().released, positions.len());
+            shared.wake.notify_one();
+        }
+    }
+    lent.keep();
+    Ok(())
+}
+
+fn release_of(lease: Uuid, positions: &[i32]) -> Flush {
+    let remains = positions.iter().filter_map(|position| usize::try_from(*position).ok()).map(|position| {
+        Remains { position, queue: String::new(), outcome: Outcome::Release, afterlife: Afterlife::None }
+    });
+    Flush {
+        lease,
+        done: Vec::new(),
+        whole: true,
+        remains: remains.collect(),
+        completed_queues: Default::default(),
+    }
+}

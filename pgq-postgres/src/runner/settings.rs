@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+
+use crate::connection::Commit;
+use crate::{Error, Schema};
+
+/// Jobs that run at a time in one runner: twice the connections of sqlx's default pool, so that handlers which
+/// spend half their time elsewhere keep the pool busy without queueing for it.
+pub(crate) const DEFAULT_SLOTS: usize = 20;
+
+/// The most slots a runner can have.
+pub(crate) const MAX_SLOTS: usize = 10_000;
+
+/// How often a runner says that it lives, unless set otherwise.
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A runner is dead when it was silent for so many intervals: 30 seconds.
+pub(crate) const DEAD_AFTER_BEATS: u32 = 15;
+
+/// Or for so many, while the lock of its session is free: 6 seconds. A killed process frees it at once.
+pub(crate) const DEAD_AFTER_BEATS_UNLOCKED: u32 = 3;
+
+/// After so many crashes a job is discarded.
+pub(crate) const MAX_CRASHES: i16 = 3;
+
+/// How long a statement of the claiming or settling session may take before the session is given up.
+pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a cancelled handler may take to return before it is dropped.
+pub(crate) const CANCEL_GRACE: Duration = Duration::from_secs(5);
+
+/// How a runner was set up.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) database: Database,
+    pub(crate) schema: Schema,
+    pub(crate) queues: Option<Vec<String>>,
+    pub(crate) slots: usize,
+    pub(crate) poll_interval: Duration,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) listen: bool,
+    pub(crate) keep_completed: Option<Duration>,
+    pub(crate) keep_failed: Duration,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) grace: Duration,
+    pub(crate) start_patience: Duration,
+    pub(crate) signals: bool,
+    pub(crate) commit: Commit,
+}
+
+/// Where the database is.
+#[derive(Debug, Clone)]
+pub(crate) enum Database {
+    /// At `DATABASE_URL`.
+    FromEnvironment,
+    /// Where a pool of the user's goes.
+    Of(Box<PgConnectOptions>),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            database: Database::FromEnvironment,
+            schema: Schema::default(),
+            queues: None,
+            slots: DEFAULT_SLOTS,
+            poll_interval: Duration::from_secs(1),
+            heartbeat_interval: HEARTBEAT_INTERVAL,
+            listen: true,
+            keep_completed: None,
+            keep_failed: Duration::from_secs(7 * 86_400),
+            timeout: None,
+            grace: Duration::from_secs(30),
+            start_patience: Duration::from_secs(30),
+            signals: true,
+            commit: Commit::Asynchronous,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let wrong = |text: String| Err(Error::Setting(text));
+        if !(1..=MAX_SLOTS).contains(&self.slots) {
+            return wrong(format!("slots is {}: use 1 to {MAX_SLOTS}", self.slots));
+        }
+        if self.poll_interval < Duration::from_millis(1) {
+            return wrong("poll_interval is under a millisecond: that would keep the database busy".into());
+        }
+        if self.heartbeat_interval < Duration::from_millis(100) {
+            return wrong(
+                "heartbeat_interval is under 100 ms: a busy machine would be taken for dead".into(),
+            );
+        }
+        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return wrong("timeout is zero: no attempt could finish".into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, Error> {
+        match &self.database {
+            Database::Of(options) => Ok((**options).clone()),
+            Database::FromEnvironment => match std::env::var("DATABASE_URL") {
+                Ok(url) if !url.is_empty() => url.parse().map_err(Error::DatabaseUrl),
+                _ => Err(Error::NoDatabase),
+            },
+        }
+    }
+}

@@ -1,0 +1,318 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pgq_core::{Outcome, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST};
+use sqlx::postgres::types::PgInterval;
+use sqlx::{PgConnection, Row, query, query_scalar};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{sleep_until, timeout_at};
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use super::claim::limited;
+use super::handle::add;
+use super::ledger::{Afterlife, Ended, Flush, Remains};
+use super::settings::DEAD_AFTER_BEATS;
+use super::shared::Shared;
+use crate::connection::{Backoff, Commit, Session, is_permanent};
+use crate::time::interval;
+
+/// Outcomes are recorded when so many wait, or after this time, whichever comes first.
+const FLUSH_AT: usize = 64;
+const FLUSH_AFTER: Duration = Duration::from_millis(2);
+
+/// The longest error text that is kept, in bytes.
+const MAX_ERROR_BYTES: usize = 16 << 10;
+
+/// Records what became of jobs. Ends when all slots have, and everything is recorded or lost.
+pub(crate) struct Settler {
+    shared: Arc<Shared>,
+    session: Session,
+    ends: UnboundedReceiver<Ended>,
+}
+
+impl Settler {
+    pub(crate) fn new(shared: Arc<Shared>, ends: UnboundedReceiver<Ended>) -> Self {
+        Self { session: shared.session("settle", Commit::Asynchronous), shared, ends }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let mut next: Option<Instant> = None;
+        loop {
+            let open = self.gather(next).await;
+            let (flushes, later) = self.shared.ledger.due(Instant::now(), !open);
+            next = later;
+            if !flushes.is_empty() {
+                self.flush(flushes).await;
+            }
+            if !open {
+                break;
+            }
+        }
+        self.session.close().await;
+    }
+
+    /// Waits for ends until a flush is worth it, at the latest until `next`; false once no more can come.
+    async fn gather(&mut self, next: Option<Instant>) -> bool {
+        let mut batch = Vec::with_capacity(FLUSH_AT);
+        let received = tokio::select! {
+            received = self.ends.recv_many(&mut batch, usize::MAX) => received,
+            () = until(next) => return true,
+        };
+        if received == 0 {
+            return false;
+        }
+        let flush_at = tokio::time::Instant::now() + FLUSH_AFTER;
+        while batch.len() < FLUSH_AT {
+            match timeout_at(flush_at, self.ends.recv_many(&mut batch, usize::MAX)).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        self.note(batch);
+        true
+    }
+
+    fn note(&self, batch: Vec<Ended>) {
+        let counts = self.shared.counts();
+        for end in &batch {
+            let counter = match end.outcome {
+                Outcome::Complete => &counts.completed,
+                Outcome::Retry { .. } => &counts.retried,
+                Outcome::Snooze { .. } => &counts.snoozed,
+                Outcome::Discard { .. } => &counts.discarded,
+                Outcome::Release => &counts.released,
+            };
+            add(counter, 1);
+        }
+        let lost = self.shared.ledger.note(batch.into_iter(), Instant::now());
+        add(&counts.lease_lost, lost);
+    }
+
+    /// Records outcomes, however long the database is away, until they are recorded or their leases are surely
+    /// lost.
+    async fn flush(&mut self, flushes: Vec<Flush>) {
+        let mut backoff = Backoff::default();
+        let give_up = Instant::now() + self.shared.liveness.interval() * DEAD_AFTER_BEATS * 2;
+        let mut tried = Tried::Never;
+        loop {
+            let error = match self.try_flush(&flushes).await {
+                Ok(held) => return self.recorded(&flushes, &held, tried).await,
+                Err(error) => error,
+            };
+            tried = Tried::Before;
+            self.shared.survived("settle", &error);
+            if is_permanent(&error) {
+                for flush in flushes {
+                    self.flush_singly(flush).await;
+                }
+                return;
+            }
+            if Instant::now() > give_up {
+                error!(runner = %self.shared.name, leases = flushes.len(), "outcomes could not be recorded: these jobs will run again");
+                return flushes.iter().for_each(|flush| self.shared.ledger.forget(flush.lease));
+            }
+            backoff.wait().await;
+        }
+    }
+
+    async fn try_flush(&mut self, flushes: &[Flush]) -> Result<HashSet<Uuid>, sqlx::Error> {
+        let mut lent = self.session.lend().await?;
+        let held = limited(record(&self.shared, &mut lent, flushes)).await?;
+        lent.keep();
+        Ok(held)
+    }
+
+    /// One outcome that cannot be recorded must not hold up the others: each on its own. A job whose outcome
+    /// fails even so stays in its lease, which this runner then no longer knows and gives back.
+    async fn flush_singly(&mut self, flush: Flush) {
+        let mut recorded = flush.plain_part();
+        let mut failed = self.flush_part(&recorded).await.is_err();
+        for remains in &flush.remains {
+            let next = recorded.with(remains);
+            match self.flush_part(&next).await {
+                Ok(()) => recorded = next,
+                Err(error) => {
+                    error!(runner = %self.shared.name, lease = %flush.lease, %error, "an outcome cannot be recorded");
+                    failed = true;
+                }
+            }
+        }
+        if flush.whole && !failed {
+            failed = self.flush_part(&Flush { remains: Vec::new(), ..flush.clone() }).await.is_err();
+        }
+        if failed {
+            self.shared.ledger.forget(flush.lease);
+        }
+    }
+
+    async fn flush_part(&mut self, part: &Flush) -> Result<(), sqlx::Error> {
+        let part = std::slice::from_ref(part);
+        let held = self.try_flush(part).await.inspect_err(|error| self.shared.survived("settle", error))?;
+        self.recorded(part, &held, Tried::Before).await;
+        Ok(())
+    }
+
+    async fn recorded(&mut self, flushes: &[Flush], held: &HashSet<Uuid>, tried: Tried) {
+        for flush in flushes {
+            let lost = !held.contains(&flush.lease);
+            if lost && tried == Tried::Never {
+                warn!(runner = %self.shared.name, lease = %flush.lease, "a lease passed to another runner: its outcomes are dropped");
+                add(&self.shared.counts().lease_lost, flush.remains.len().max(1));
+            }
+            if lost || flush.whole {
+                self.shared.ledger.forget(flush.lease);
+            }
+        }
+        let kept =
+            flushes.iter().filter(|flush| held.contains(&flush.lease)).flat_map(|flush| &flush.remains);
+        let slow: HashSet<&str> =
+            kept.clone().filter(|remains| remains.slows_queue()).map(|remains| &*remains.queue).collect();
+        if let Err(error) = self.slow_down(&slow).await {
+            self.shared.survived("settle", &error);
+        }
+        // A retry or a snooze may be due before the claimer's sleep is over.
+        if kept.clone().any(|remains| remains.outcome != Outcome::Complete) {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    async fn slow_down(&mut self, queues: &HashSet<&str>) -> Result<(), sqlx::Error> {
+        let millis = |pause: Duration| i32::try_from(pause.as_millis()).unwrap_or(i32::MAX);
+        for queue in queues {
+            let mut lent = self.session.lend().await?;
+            let slow_queue = query(self.shared.statements().slow_queue.clone())
+                .bind(queue)
+                .bind(millis(SLOW_DOWN_FIRST))
+                .bind(millis(SLOW_DOWN_LONGEST));
+            limited(slow_queue.execute(&mut *lent)).await?;
+            lent.keep();
+        }
+        Ok(())
+    }
+}
+
+/// Whether a flush was sent before, so that a lease that is gone now may have ended by that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    Never,
+    Before,
+}
+
+async fn until(next: Option<Instant>) {
+    match next {
+        Some(next) => sleep_until(next.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Records the outcomes of these leases and returns which of them the runner still held: those of the others
+/// changed nothing.
+pub(crate) async fn record(
+    shared: &Shared,
+    session: &mut PgConnection,
+    flushes: &[Flush],
+) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let (plain, rest): (Vec<&Flush>, Vec<&Flush>) = flushes.iter().partition(|flush| flush.is_plain());
+    let mut held = HashSet::new();
+    if !plain.is_empty() {
+        held.extend(complete(shared, session, &plain).await?);
+    }
+    if !rest.is_empty() {
+        held.extend(settle(shared, session, &rest).await?);
+    }
+    Ok(held)
+}
+
+async fn complete(
+    shared: &Shared,
+    session: &mut PgConnection,
+    flushes: &[&Flush],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    query_scalar(shared.statements().complete.clone())
+        .bind(shared.id)
+        .bind(flushes.iter().map(|flush| flush.lease).collect::<Vec<_>>())
+        .bind(completed_queues(flushes))
+        .fetch_all(session)
+        .await
+}
+
+async fn settle(
+    shared: &Shared,
+    session: &mut PgConnection,
+    flushes: &[&Flush],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    let remains: Vec<(Uuid, &Remains)> =
+        flushes.iter().flat_map(|flush| flush.remains.iter().map(|remains| (flush.lease, remains))).collect();
+    let column = |(_, remains): &(Uuid, &Remains)| remains.columns();
+    let columns: Vec<Columns> = remains.iter().map(column).collect();
+    let rows = query(shared.statements().settle.clone())
+        .bind(shared.id)
+        .bind(flushes.iter().map(|flush| flush.lease).collect::<Vec<_>>())
+        .bind(flushes.iter().map(|flush| &*flush.done).collect::<Vec<_>>())
+        .bind(flushes.iter().map(|flush| flush.whole).collect::<Vec<_>>())
+        .bind(remains.iter().map(|(lease, _)| *lease).collect::<Vec<_>>())
+        .bind(columns.iter().map(|column| column.position).collect::<Vec<_>>())
+        .bind(columns.iter().map(|column| column.outcome).collect::<Vec<_>>())
+        .bind(columns.iter().map(|column| column.wait).collect::<Vec<_>>())
+        .bind(columns.iter().map(|column| column.error.as_deref()).collect::<Vec<_>>())
+        .bind(&shared.name)
+        .bind(shared.settings.schema.channel())
+        .bind(completed_queues(flushes))
+        .fetch_all(session)
+        .await?;
+    rows.iter().map(|row| row.try_get("id")).collect()
+}
+
+fn completed_queues<'a>(flushes: &[&'a Flush]) -> Vec<&'a str> {
+    let queues: HashSet<&str> =
+        flushes.iter().flat_map(|flush| flush.completed_queues.iter().map(String::as_str)).collect();
+    queues.into_iter().collect()
+}
+
+/// How an outcome is written for the statement.
+struct Columns {
+    position: i32,
+    outcome: &'static str,
+    wait: Option<PgInterval>,
+    error: Option<String>,
+}
+
+impl Remains {
+    fn columns(&self) -> Columns {
+        let (outcome, wait, error) = match &self.outcome {
+            Outcome::Complete if self.afterlife == Afterlife::Kept => ("keep", None, None),
+            Outcome::Complete => ("complete", None, None),
+            Outcome::Retry { after, error, .. } => ("retry", Some(*after), Some(error)),
+            Outcome::Snooze { after } => ("snooze", Some(*after), None),
+            Outcome::Discard { error, .. } => ("discard", None, Some(error)),
+            Outcome::Release => ("release", None, None),
+        };
+        Columns {
+            position: i32::try_from(self.position).unwrap_or(i32::MAX),
+            outcome,
+            wait: wait.map(|wait| interval(wait.min(LONGEST_WAIT))),
+            error: error.map(|error| storable(error)),
+        }
+    }
+
+    fn slows_queue(&self) -> bool {
+        matches!(
+            self.outcome,
+            Outcome::Retry { slow_queue: true, .. } | Outcome::Discard { slow_queue: true, .. }
+        )
+    }
+}
+
+/// The longest wait of a retry or a snooze: a thousand years, well before the database's calendar ends.
+const LONGEST_WAIT: Duration = Duration::from_secs(1000 * 365 * 86_400);
+
+/// A text that Postgres takes: no NUL, and not without end.
+fn storable(error: &str) -> String {
+    let mut end = error.len().min(MAX_ERROR_BYTES);
+    while !error.is_char_boundary(end) {
+        end -= 1;
+    }
+    error[..end].replace('\0', "\u{fffd}")
+}

@@ -1,0 +1,87 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgq_core::{Handler, Retry};
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::handle::{Counts, RunnerHandle, add};
+use super::ledger::Ledger;
+use super::liveness::Liveness;
+use super::room::Room;
+use super::settings::Settings;
+use crate::connection::{Commit, Session, runner_options};
+use crate::sql::Statements;
+
+/// What all parts of one runner know.
+pub(crate) struct Shared {
+    /// Fresh at every start: it owns this run's leases.
+    pub(crate) id: Uuid,
+    /// Host and process, for people.
+    pub(crate) name: String,
+    pub(crate) settings: Settings,
+    pub(crate) database: PgConnectOptions,
+    pub(crate) kinds: Kinds,
+    pub(crate) queues: Vec<String>,
+    pub(crate) ledger: Ledger,
+    pub(crate) liveness: Liveness,
+    pub(crate) room: Room,
+    /// Something may be claimable.
+    pub(crate) wake: Notify,
+    /// Another runner may be dead.
+    pub(crate) suspicion: Notify,
+    pub(crate) handle: RunnerHandle,
+    /// Tells running handlers to come to an end.
+    pub(crate) cancel: CancellationToken,
+    /// Ends the heartbeat, when all else has ended.
+    pub(crate) rest: CancellationToken,
+}
+
+impl Shared {
+    pub(crate) fn statements(&self) -> &Statements {
+        self.settings.schema.statements()
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.handle.counts
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.handle.stop.is_cancelled()
+    }
+
+    /// A session for one part of the runner.
+    pub(crate) fn session(&self, part: &str, commit: Commit) -> Session {
+        let commit = if self.settings.commit == Commit::Durable { Commit::Durable } else { commit };
+        Session::new(runner_options(&self.database, &format!("pgq {part}"), commit))
+    }
+
+    /// Every failure of the database is survived, counted and told.
+    pub(crate) fn survived(&self, part: &str, error: &sqlx::Error) {
+        add(&self.counts().database_errors, 1);
+        warn!(runner = %self.name, part, %error, "the database failed; trying again");
+    }
+}
+
+/// A kind as the runner executes it.
+pub(crate) struct KnownKind {
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) retry: Retry,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// The kinds this runner knows, in the form that claiming asks for and in the form that executing does.
+#[derive(Default)]
+pub(crate) struct Kinds {
+    /// Parallel to `versions`.
+    pub(crate) names: Vec<String>,
+    /// The newest payload version of each.
+    pub(crate) versions: Vec<i16>,
+    /// Kinds whose jobs get a lease each.
+    pub(crate) solo: Vec<String>,
+    pub(crate) by_name: HashMap<String, Arc<KnownKind>>,
+}

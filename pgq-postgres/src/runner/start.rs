@@ -1,0 +1,141 @@
+use std::sync::Arc;
+use std::thread::JoinHandle as ThreadHandle;
+
+use pgq_core::{QueueName, Registry, RegistryError, States};
+use sqlx::Connection;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::claim::Claimer;
+use super::execute::execute;
+use super::handle::RunnerHandle;
+use super::heartbeat;
+use super::ledger::Ledger;
+use super::listen::listen;
+use super::liveness::Liveness;
+use super::maintain::maintain;
+use super::room::Room;
+use super::settings::Settings;
+use super::settle::Settler;
+use super::shared::{Kinds, KnownKind, Shared};
+use crate::connection::{Commit, connect_patiently, runner_options};
+use crate::{Error, migrate};
+
+/// A runner that is registered and whose heart beats, but that claims nothing yet.
+pub(crate) struct Started {
+    shared: Arc<Shared>,
+    heartbeat: ThreadHandle<()>,
+}
+
+/// A runner at work, with everything it must wait for.
+pub(crate) struct Running {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) claimer: JoinHandle<()>,
+    pub(crate) listener: Option<JoinHandle<()>>,
+    pub(crate) maintainer: JoinHandle<()>,
+    pub(crate) executor: JoinHandle<()>,
+    pub(crate) settler: JoinHandle<()>,
+    pub(crate) heartbeat: ThreadHandle<()>,
+}
+
+/// Checks everything that can be wrong before the first claim, and registers the runner.
+pub(crate) async fn start(
+    registry: Result<Registry, RegistryError>,
+    states: &States,
+    settings: Settings,
+    handle: RunnerHandle,
+) -> Result<Started, Error> {
+    settings.check()?;
+    let registry = registry?;
+    let queues = queues(&registry, &settings)?;
+    let kinds = kinds(&registry, states)?;
+    let database = settings.connect_options()?;
+    let options = runner_options(&database, "pgq start", Commit::Durable);
+    let mut connection = connect_patiently(&options, settings.start_patience).await?;
+    migrate::check(&mut connection, &settings.schema).await?;
+    // It was only there to look.
+    let _ = connection.close().await;
+    let shared = Arc::new(Shared {
+        id: Uuid::new_v4(),
+        name: name(),
+        database,
+        kinds,
+        queues,
+        ledger: Ledger::default(),
+        liveness: Liveness::new(settings.heartbeat_interval),
+        room: Room::new(settings.slots),
+        wake: Notify::new(),
+        suspicion: Notify::new(),
+        handle,
+        cancel: CancellationToken::new(),
+        rest: CancellationToken::new(),
+        settings,
+    });
+    let heartbeat = heartbeat::start(shared.clone()).await?;
+    info!(runner = %shared.name, slots = shared.settings.slots, queues = ?shared.queues, "the runner has started");
+    Ok(Started { shared, heartbeat })
+}
+
+impl Started {
+    /// Sets all parts to work. They end in the order of this list: claims feed the slots, the slots feed the
+    /// settling.
+    pub(crate) fn spawn(self) -> Running {
+        let shared = self.shared;
+        let (to_slots, claimed) = mpsc::unbounded_channel();
+        let (to_settler, ends) = mpsc::unbounded_channel();
+        Running {
+            claimer: tokio::spawn(Claimer::new(shared.clone(), to_slots).run()),
+            listener: shared.settings.listen.then(|| tokio::spawn(listen(shared.clone()))),
+            maintainer: tokio::spawn(maintain(shared.clone())),
+            executor: tokio::spawn(execute(shared.clone(), claimed, to_settler)),
+            settler: tokio::spawn(Settler::new(shared.clone(), ends).run()),
+            heartbeat: self.heartbeat,
+            shared,
+        }
+    }
+}
+
+fn queues(registry: &Registry, settings: &Settings) -> Result<Vec<String>, Error> {
+    if registry.is_empty() {
+        return Err(Error::EmptyRegistry);
+    }
+    let mut queues = match &settings.queues {
+        Some(queues) => queues.clone(),
+        None => registry.iter().map(|registration| registration.queue.to_owned()).collect(),
+    };
+    queues.sort();
+    queues.dedup();
+    for queue in &queues {
+        QueueName::new(queue)?;
+        if !registry.iter().any(|registration| registration.queue == queue) {
+            warn!(queue, "no job of this program goes to this queue by default");
+        }
+    }
+    if queues.is_empty() { Err(Error::NoQueues) } else { Ok(queues) }
+}
+
+fn kinds(registry: &Registry, states: &States) -> Result<Kinds, Error> {
+    let mut kinds = Kinds::default();
+    for registration in registry.iter() {
+        let known = KnownKind {
+            handler: registration.bind(states)?,
+            retry: registration.retry.clone(),
+            timeout: registration.timeout,
+        };
+        kinds.names.push(registration.kind.to_owned());
+        kinds.versions.push(registration.version);
+        kinds.by_name.insert(registration.kind.to_owned(), Arc::new(known));
+    }
+    Ok(kinds)
+}
+
+/// Host and process, for people who look for a runner.
+fn name() -> String {
+    let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
+    let host =
+        host.or_else(|| std::fs::read_to_string("/etc/hostname").ok().map(|host| host.trim().to_owned()));
+    format!("{}:{}", host.unwrap_or_else(|| "localhost".into()), std::process::id())
+}

@@ -1,0 +1,81 @@
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+/// Names every statement once: the field, the file `sql/<name>.sql` and the function that runs it agree.
+macro_rules! statements {
+    ($($name:ident),* $(,)?) => {
+        /// Every statement, written for one schema.
+        #[derive(Debug)]
+        pub(crate) struct Statements {
+            $(pub(crate) $name: SqlStr,)*
+        }
+
+        impl Statements {
+            pub(crate) fn for_schema(schema: &str) -> Self {
+                Self { $($name: render(include_str!(concat!("sql/", stringify!($name), ".sql")), schema),)* }
+            }
+
+            #[cfg(test)]
+            pub(crate) fn all(&self) -> Vec<(&'static str, SqlStr)> {
+                vec![$((stringify!($name), self.$name.clone()),)*]
+            }
+        }
+    };
+}
+
+statements! {
+    claim,
+    complete,
+    dead_runners,
+    end_rescue,
+    enqueue,
+    enqueue_many,
+    heartbeat,
+    leased_positions,
+    leases_of,
+    lock_runner,
+    migrations_table,
+    payloads,
+    poll,
+    prune,
+    register_runner,
+    rescue,
+    schema_version,
+    settle,
+    slow_queue,
+    try_rescue_lock,
+    unregister_runner,
+    wake,
+}
+
+/// The text with every word `pgq` replaced by the quoted schema. The schema's name was validated, so quoting
+/// it is enough.
+pub(crate) fn render(text: &str, schema: &str) -> SqlStr {
+    let quoted = format!("\"{schema}\"");
+    let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut rendered = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some(at) = rest.find("pgq") {
+        let (before, found) = rest.split_at(at);
+        let after = &found[3..];
+        rendered.push_str(before);
+        let whole_word = !rendered.ends_with(in_word) && !after.starts_with(in_word);
+        rendered.push_str(if whole_word { &quoted } else { "pgq" });
+        rest = after;
+    }
+    rendered.push_str(rest);
+    AssertSqlSafe(Arc::<str>::from(rendered)).into_sql_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_word_is_replaced() {
+        let text = "-- pgq_core\nselect nextval('pgq.job_ids'), pgqx from pgq.ready, my_pgq.t";
+        let expected = "-- pgq_core\nselect nextval('\"my\".job_ids'), pgqx from \"my\".ready, my_pgq.t";
+        assert_eq!(render(text, "my").as_str(), expected);
+    }
+}

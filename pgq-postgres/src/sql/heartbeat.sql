@@ -1,0 +1,6 @@
+-- The runner lives. No row: a rescuer took it for dead. Also says whether another runner may be dead, that is
+-- silent for $2 of its intervals.
+update pgq.runners set heartbeat_at = now() where id = $1
+returning exists (
+    select from pgq.runners r where r.heartbeat_at < now() - $2 * r.heartbeat_every and r.id <> $1
+) as late

@@ -1,0 +1,46 @@
+-- Promotes up to $5 due jobs, whoever's they are. If runner $6 is idle ($7), marks it asleep on its queues.
+-- Says how many were promoted, whether one of $1 has something above its floor ($2, $3) of a known kind and version ($4, $9),
+-- and in how many milliseconds the next scheduled job is due or one of $1 ends its pause.
+with due as (
+    delete from pgq.scheduled s where s.ctid = any(array(
+        select ctid from pgq.scheduled where run_at <= now() order by run_at limit $5 for update skip locked))
+    returning s.*
+),
+promoted as (
+    insert into pgq.ready (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind,
+                           payload, options, run_at)
+    select id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind,
+           payload, options, run_at
+    from due
+    returning queue
+),
+asleep as (
+    insert into pgq.sleepers as s (queue, runner_id, asleep)
+    select unnest($1::text[]), $6::uuid, true where $7::boolean
+    on conflict (queue, runner_id) do update set asleep = true where not s.asleep
+),
+woken as materialized (
+    select pg_notify($8, queue) from (select distinct queue from promoted) q
+    where exists (select from pgq.sleepers s where s.queue = q.queue and s.asleep and s.runner_id <> $6)
+),
+want as materialized (
+    select w.*, q.paused_at, q.slow_until
+    from unnest($1::text[], $2::smallint[], $3::bigint[]) as w (queue, floor_priority, floor_id)
+    left join pgq.queues q on q.name = w.queue collate "C"
+)
+select (select count(*) from promoted) as promoted,
+       (select count(*) from woken) as woken,
+       exists (
+           select from want w cross join lateral (
+               select from pgq.ready r
+               where r.queue = w.queue and (r.priority, r.id) >= (w.floor_priority, w.floor_id)
+                 and r.kind = any($4)
+                 and (r.version = 1 or r.version <= ($9::smallint[])[array_position($4::text[], r.kind)])
+               order by r.queue, r.priority, r.id limit 1) c
+           where w.paused_at is null and (w.slow_until is null or w.slow_until <= now())
+       ) as claimable,
+       (select extract(epoch from min(at) - now())::float8 * 1000 from (
+           (select run_at as at from pgq.scheduled where run_at > now() and run_at < 'infinity' order by run_at limit 1)
+           union all
+           (select slow_until from want where paused_at is null and slow_until > now())) d
+       ) as due_in_ms

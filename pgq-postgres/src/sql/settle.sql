@@ -1,0 +1,64 @@
+-- Records outcomes for leases of runner $1, and says which of those leases it still held.
+-- $2-$4 leases, their bitmaps of settled jobs, and whether that is all of them.
+-- $5-$9 the outcomes that leave something: lease, position, outcome, wait, error. $10 the runner's name.
+-- $11 the channel. $12 queues in which a job completed: they are slow no longer.
+-- A job that was settled before is not in pgq.leased any more, so a repeated flush changes nothing.
+with held as materialized (
+    select l.id, s.done, s.whole
+    from unnest($2::uuid[], $3::bytea[], $4::boolean[]) as s (id, done, whole)
+    join pgq.leases l on l.runner_id = $1 and l.id = s.id
+    for update of l
+),
+settled as materialized (
+    select j.*, o.outcome, o.wait, o.error
+    from unnest($5::uuid[], $6::integer[], $7::text[], $8::interval[], $9::text[])
+        as o (lease_id, position, outcome, wait, error)
+    join held on held.id = o.lease_id
+    join pgq.leased j on j.runner_id = $1 and j.lease_id = o.lease_id and j.position = o.position
+),
+failed as (
+    insert into pgq.failures (job_id, attempt, runner, error)
+    select id, attempts + 1, $10, error from settled where outcome in ('retry', 'discard')
+),
+later as (
+    insert into pgq.scheduled (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue,
+                               kind, payload, options, run_at)
+    select id, enqueued_at, shape, priority, version, attempts + (outcome = 'retry')::integer, max_attempts,
+           crashes, queue, kind, payload, options, now() + wait
+    from settled where outcome in ('retry', 'snooze')
+),
+released as (
+    insert into pgq.ready (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind,
+                           payload, options, run_at)
+    select id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind,
+           payload, options, run_at
+    from settled where outcome = 'release'
+),
+ended as (
+    insert into pgq.finished (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, state,
+                              queue, kind, payload, options, run_at, reason)
+    select id, enqueued_at, shape, priority, version, attempts + 1, max_attempts, crashes,
+           case outcome when 'keep' then 'completed' else 'discarded' end,
+           queue, kind, payload, options, run_at, error
+    from settled where outcome in ('keep', 'discard')
+),
+bodies as (
+    delete from pgq.payloads p using settled s where s.outcome = 'complete' and p.job_id = s.id
+),
+history as (
+    delete from pgq.failures f using settled s where s.outcome = 'complete' and f.job_id = s.id
+),
+gone as (
+    delete from pgq.leases l using held h where l.runner_id = $1 and l.id = h.id and h.whole
+),
+kept as (
+    update pgq.leases l set done = h.done from held h where l.runner_id = $1 and l.id = h.id and not h.whole
+),
+recovered as (
+    update pgq.queues set slow_ms = 0, slow_until = null where name = any($12) and slow_ms > 0
+),
+woken as materialized (
+    select pg_notify($11, queue) from (select distinct queue from settled where outcome = 'release') q
+    where exists (select from pgq.sleepers s where s.queue = q.queue and s.asleep)
+)
+select id, (select count(*) from woken) as woken from held
