@@ -24,11 +24,12 @@ pub(crate) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-fn paint(code: &str, text: &dyn Display) -> String {
+/// Whether a person looks at it, and has not asked for plain text.
+pub(crate) fn has_colours() -> bool {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if stdout().is_terminal() && stderr().is_terminal() && !plain {
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
-    } else {
-        text.to_string()
-    }
+    stdout().is_terminal() && stderr().is_terminal() && !plain
+}
+
+fn paint(code: &str, text: &dyn Display) -> String {
+    if has_colours() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
 }

@@ -1,9 +1,9 @@
 //! `cargo xtask test`
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Write, stdout};
+use std::io::{BufRead, BufReader, PipeReader, Write, pipe, stdout};
 use std::path::PathBuf;
-use std::process::{ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode};
 
 use anyhow::{Context, Result};
 
@@ -35,10 +35,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// Not with all features: one of them downloads a Postgres.
 pub(crate) fn run_tests(postgres: &Postgres, args: &[OsString]) -> Result<Tally> {
     let mut command = cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).args(args).stdout(Stdio::piped());
+    let chosen = args.iter().any(|arg| arg == "-p" || arg == "--package");
+    command.args(["test", "--no-fail-fast"]).args((!chosen).then_some("--workspace")).args(args);
     postgres.give_to(&mut command);
-    let mut child = command.spawn().context("cannot run cargo test")?;
-    let output = child.stdout.take().context("cargo test has no output")?;
+    let (mut child, output) = spawn(command).context("cannot run cargo test")?;
     let mut tally = copy_and_count(BufReader::new(output))?;
     let status = child.wait()?;
     if !status.success() && tally.failed == 0 {
@@ -47,6 +47,17 @@ pub(crate) fn run_tests(postgres: &Postgres, args: &[OsString]) -> Result<Tally>
         tally.failed = 1;
     }
     Ok(tally)
+}
+
+/// Cargo's messages and the tests' go through one pipe, or they would be shown out of order.
+fn spawn(mut command: Command) -> std::io::Result<(Child, PipeReader)> {
+    let (reader, writer) = pipe()?;
+    if screen::has_colours() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    // Our own end of the pipe goes with the command: the output ends when the tests do.
+    let child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    Ok((child, reader))
 }
 
 fn copy_and_count(mut from: impl BufRead) -> Result<Tally> {
