@@ -1,30 +1,233 @@
-//! What the derive makes of a type.
+//! What the derive makes of a type: its settings, its shape and its place in the registry.
 
 #![forbid(unsafe_code)]
+#![deny(warnings, unused_qualifications)]
+#![allow(dead_code, reason = "many jobs here are only looked at, never enqueued")]
 
 use std::time::Duration;
 
-use pgq_core::{Context, Job, JobResult, Perform, Registry, Retry, decode, encode};
+use pgq_core::{Job, Kind, QueueName, Registry, Retry, decode, encode};
+
+/// Jobs that do nothing.
+macro_rules! idle {
+    ($($job:ty),*) => {
+        $(impl ::pgq_core::Perform for $job {
+            async fn perform(
+                &self,
+                _: &::pgq_core::Context<<Self as ::pgq_core::Job>::State>,
+            ) -> ::pgq_core::JobResult {
+                Ok(())
+            }
+        })*
+    };
+}
 
 #[derive(Job)]
 struct SendWelcome {
     user_id: i64,
 }
 
-impl Perform for SendWelcome {
-    async fn perform(&self, _: &Context) -> JobResult {
-        Ok(())
-    }
+struct App;
+
+#[derive(Job)]
+#[job(kind = "Report/eu-west.1:nightly", queue = "reports", priority = -3)]
+#[job(state = Vec<(u8, App)>, retry_waits = ["1m", "1h 30m", "0s"], timeout = "1s 500ms")]
+#[job(max_attempts = 4, crate = ::pgq_core)]
+struct Everything;
+
+#[derive(Job)]
+#[job(retry_waits = [])]
+struct Once;
+
+#[derive(Job)]
+#[job(max_attempts = 32767, priority = 32767)]
+struct Stubborn;
+
+#[derive(Job)]
+#[job(retry_waits = ["10s"], queue = "mail",)]
+struct Twice;
+
+#[derive(Job)]
+struct HTTPPing2;
+
+#[derive(Job)]
+struct r#Loop {
+    r#type: u8,
+}
+
+idle!(SendWelcome, Everything, Once, Stubborn, Twice, HTTPPing2, r#Loop);
+
+#[test]
+fn a_bare_derive_takes_the_defaults() {
+    assert_eq!(SendWelcome::KIND, "send_welcome");
+    assert_eq!(SendWelcome::QUEUE, "send_welcome");
+    assert_eq!(SendWelcome::PRIORITY, 0);
+    assert_eq!(SendWelcome::VERSION, 1);
+    assert_eq!(SendWelcome::MAX_ATTEMPTS, 4);
+    assert_eq!(SendWelcome::RETRY, Retry::DEFAULT);
+    assert_eq!(Some(SendWelcome::MAX_ATTEMPTS), Retry::DEFAULT.natural_attempts());
+    assert_eq!(SendWelcome::TIMEOUT, None);
 }
 
 #[test]
-fn smoke() {
-    assert_eq!(SendWelcome::KIND, "send_welcome");
-    assert_eq!(SendWelcome::QUEUE, "send_welcome");
-    assert_eq!(SendWelcome::MAX_ATTEMPTS, 4);
-    assert_eq!(SendWelcome::RETRY, Retry::DEFAULT);
-    assert_eq!(SendWelcome::TIMEOUT, None::<Duration>);
-    let bytes = encode(&SendWelcome { user_id: 7 }).unwrap();
-    assert_eq!(decode::<SendWelcome>(&bytes).unwrap().user_id, 7);
-    assert_eq!(Registry::linked().unwrap().iter().count(), 1);
+fn every_setting_arrives() {
+    let seconds = [60, 5400, 0].map(Duration::from_secs);
+    assert_eq!(Everything::KIND, "Report/eu-west.1:nightly");
+    assert_eq!(Everything::QUEUE, "reports");
+    assert_eq!(Everything::PRIORITY, -3);
+    assert_eq!(Everything::RETRY, Retry::Waits(seconds.to_vec().into()));
+    assert_eq!(Everything::MAX_ATTEMPTS, 4);
+    assert_eq!(Everything::TIMEOUT, Some(Duration::from_millis(1500)));
+    let _: <Everything as Job>::State = vec![(1, App)];
+}
+
+#[test]
+fn attempts_follow_the_waits_unless_said() {
+    assert_eq!((Once::MAX_ATTEMPTS, Once::RETRY), (1, Retry::Waits(vec![].into())));
+    assert_eq!(Twice::MAX_ATTEMPTS, 2);
+    assert_eq!((Stubborn::MAX_ATTEMPTS, Stubborn::RETRY), (32767, Retry::DEFAULT));
+    assert_eq!(Stubborn::PRIORITY, 32767);
+}
+
+#[test]
+fn the_default_kind_is_the_snake_case_of_the_name() {
+    assert_eq!(HTTPPing2::KIND, "http_ping2");
+    assert_eq!(r#Loop::KIND, "loop");
+    assert_eq!((Twice::KIND, Twice::QUEUE), ("twice", "mail"));
+}
+
+/// Stored beside every payload: another number here would make the waiting jobs of every user unreadable.
+#[test]
+fn the_shape_is_the_same_in_every_build() {
+    assert_eq!(SendWelcome::SHAPE, 1_262_360_384);
+    assert_eq!(Everything::SHAPE, 1_415_952_421);
+    assert_eq!(places::Mail::SHAPE, 1_211_325_154);
+    assert_ne!(SendWelcome::SHAPE, changed::SendWelcome::SHAPE);
+}
+
+mod changed {
+    #[derive(pgq_core::Job)]
+    #[job(kind = "send_welcome_2")]
+    pub(super) struct SendWelcome {
+        user_id: i32,
+    }
+}
+
+idle!(changed::SendWelcome);
+
+/// The derive needs no import, no other derive and no name that means what it usually means.
+mod places {
+    mod core {}
+    mod std {}
+    mod serde {}
+    struct Option;
+    struct Result;
+    struct Send;
+    struct Default;
+    struct Duration;
+
+    #[derive(::pgq_core::Job)]
+    pub(super) enum Mail {
+        Plain,
+        To(::std::string::String, u8),
+        Batch { first: i64, last: ::std::option::Option<i64> },
+    }
+
+    mod deeper {
+        #[derive(::pgq_core::Job)]
+        struct Hidden(super::Named);
+
+        idle!(Hidden);
+    }
+
+    #[derive(::serde::Serialize, ::serde::Deserialize)]
+    struct Named;
+}
+
+idle!(places::Mail);
+
+mod renamed {
+    pub(super) use pgq_core as queue;
+}
+
+#[derive(Job)]
+#[job(crate = renamed::queue)]
+struct Renamed;
+
+idle!(Renamed);
+
+/// What a user's own macro may pass on.
+macro_rules! notify {
+    ($name:ident, $kind:literal, $state:ty, $priority:expr, { $($field:ident: $type:ty),* }) => {
+        #[derive(Job)]
+        #[job(kind = $kind, state = $state, priority = $priority, crate = $crate::renamed::queue)]
+        struct $name {
+            $($field: $type),*
+        }
+
+        idle!($name);
+    };
+}
+
+notify!(Notified, "notified_by_macro", Vec<App>, -7, { to: Vec<Option<String>>, count: u16 });
+
+#[test]
+fn macros_may_write_jobs() {
+    let job = Notified { to: vec![None, Some("a".into())], count: 3 };
+    let decoded: Notified = decode(&encode(&job).unwrap()).unwrap();
+    assert_eq!((decoded.to, decoded.count), (job.to, job.count));
+    assert_eq!((Notified::KIND, Notified::PRIORITY), ("notified_by_macro", -7));
+}
+
+#[test]
+fn a_function_may_hold_a_job() {
+    struct Local;
+
+    #[derive(Job)]
+    #[job(state = Local)]
+    struct InAFunction(LocalField);
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct LocalField(u8);
+
+    idle!(InAFunction);
+
+    let bytes = encode(&InAFunction(LocalField(9))).unwrap();
+    assert_eq!(decode::<InAFunction>(&bytes).unwrap().0.0, 9);
+    assert!(kinds().contains(&"in_a_function"));
+}
+
+fn kinds() -> Vec<&'static str> {
+    Registry::linked().unwrap().iter().map(|registration| registration.kind).collect()
+}
+
+#[test]
+fn the_registry_finds_every_job_with_its_facts() {
+    for kind in ["hidden", "mail", "once", "renamed", "send_welcome", "notified_by_macro", "loop"] {
+        assert!(kinds().contains(&kind), "{kind} is not among {:?}", kinds());
+    }
+    let registry = Registry::linked().unwrap();
+    let everything = registry.iter().find(|registration| registration.kind == Everything::KIND).unwrap();
+    assert_eq!(everything.queue, "reports");
+    assert_eq!(everything.version, 1);
+    assert_eq!(everything.timeout, Some(Duration::from_millis(1500)));
+    let described = everything.described();
+    let (type_name, line) = described.split_once(" at ").unwrap();
+    assert_eq!(type_name, "derive::Everything");
+    let (file, line) = line.rsplit_once(':').unwrap();
+    assert!(file.ends_with("tests/derive.rs"), "{file}");
+    let derive_line =
+        include_str!("derive.rs").lines().position(|line| line == "struct Everything;").unwrap() - 3;
+    assert_eq!(line.parse(), Ok(derive_line));
+}
+
+#[test]
+fn names_are_judged_as_the_registry_judges_them() {
+    // pgq-macros judges its own copy of the rule by the same table.
+    for line in include_str!("names.txt").lines() {
+        let (verdict, name) = line.split_once(' ').unwrap();
+        let name = name.replace("\\0", "\0");
+        assert_eq!(Kind::new(&name).is_ok(), verdict == "good", "{name:?}");
+        assert_eq!(QueueName::new(&name).is_ok(), verdict == "good", "{name:?}");
+    }
 }

@@ -63,6 +63,9 @@ impl Parse for Setting {
 fn until_comma(input: ParseStream<'_>) -> Result<TokenStream> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() && !input.peek(Token![,]) {
+        if !tokens.is_empty() && input.peek(Ident::peek_any) && input.peek2(Token![=]) {
+            return Err(input.error("expected a comma before the next setting"));
+        }
         tokens.extend([input.parse::<TokenTree>()?]);
     }
     Ok(tokens)

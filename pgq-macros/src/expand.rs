@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use proc_macro2::{Group, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Data, Field, Fields, Ident, LitStr, Variant};
+use quote::{ToTokens, quote};
+use syn::{Data, Field, Fields, Ident, LitStr, Variant};
 
 use crate::input::Input;
+use crate::serde;
 use crate::shape::shape;
 use crate::validate::Job;
 
@@ -14,8 +15,6 @@ pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
     let (root, ident) = (&input.root, &input.ident);
     let shadow = shadow(input);
     let job_impl = job_impl(input, job);
-    // A missing `impl Perform` is reported where this names the type.
-    let registered = quote_spanned!(ident.span()=> __pgq::__private::Registration::of::<#ident>());
     quote! {
         const _: () = {
             // One name for the crate: if it cannot be found, that is one error and not ten.
@@ -23,7 +22,8 @@ pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
             #shadow
             #job_impl
             __pgq::__private::inventory::submit! {
-                #registered.at(__pgq::__private::SourceLine {
+                // A missing `impl Perform` is reported here, with the span of the type's name.
+                __pgq::__private::Registration::of::<#ident>().at(__pgq::__private::SourceLine {
                     file: ::core::file!(),
                     line: ::core::line!(),
                 })
@@ -33,9 +33,9 @@ pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
 }
 
 fn job_impl(input: &Input, job: &Job) -> TokenStream {
-    let Input { ident, state, data, .. } = input;
+    let Input { ident, state, .. } = input;
     let Job { kind, queue, priority, max_attempts, retry_waits, timeout } = job;
-    let shape = shape(data);
+    let shape = shape(input);
     let retry = retry(retry_waits.as_deref());
     let timeout = match timeout {
         Some(timeout) => {
@@ -92,7 +92,7 @@ fn duration(duration: Duration) -> TokenStream {
 /// stay as they are.
 fn shadow(input: &Input) -> TokenStream {
     let ident = &input.ident;
-    let attrs = serde(&input.attrs);
+    let metas = serde::of_type(&input.attrs, ident);
     let remote = LitStr::new(&ident.to_string(), ident.span());
     let body = match &input.data {
         Data::Struct(data) => {
@@ -109,22 +109,21 @@ fn shadow(input: &Input) -> TokenStream {
     quote! {
         #[allow(dead_code, non_camel_case_types, non_snake_case, clippy::all)]
         #[derive(__pgq::__private::serde::Serialize, __pgq::__private::serde::Deserialize)]
-        #[serde(crate = "__pgq::__private::serde", remote = #remote)]
-        #(#attrs)*
+        #[serde(crate = "__pgq::__private::serde", remote = #remote #(, #metas)*)]
         #body
     }
 }
 
 fn variant(variant: &Variant, job: &Ident) -> TokenStream {
     let Variant { attrs, ident, fields, .. } = variant;
-    let attrs = serde(attrs);
+    let attrs = serde::of(attrs);
     let fields = self::fields(fields, job);
     quote!(#(#attrs)* #ident #fields)
 }
 
 fn fields(fields: &Fields, job: &Ident) -> TokenStream {
     let each = fields.iter().map(|Field { attrs, ident, ty, .. }| {
-        let attrs = serde(attrs);
+        let attrs = serde::of(attrs);
         let colon = ident.as_ref().map(|_| quote!(:));
         let ty = without_self(ty.to_token_stream(), job);
         quote!(#(#attrs)* #ident #colon #ty)
@@ -134,10 +133,6 @@ fn fields(fields: &Fields, job: &Ident) -> TokenStream {
         Fields::Unnamed(_) => quote!((#(#each),*)),
         Fields::Unit => TokenStream::new(),
     }
-}
-
-fn serde(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
-    attrs.iter().filter(|attr| attr.path().is_ident("serde"))
 }
 
 /// `Self` in a field of the user's type is that type, also where the field is copied to another.

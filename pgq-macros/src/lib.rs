@@ -7,7 +7,10 @@ mod attr;
 mod expand;
 mod fallback;
 mod input;
+mod serde;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod value;
 
@@ -17,13 +20,16 @@ use syn::DeriveInput;
 
 use crate::input::Input;
 
-/// Makes a type a job; re-exported by `pgq-core`, whose items the emitted code names.
+/// Makes a type a job.
+///
+#[doc = include_str!("settings.md")]
 #[proc_macro_derive(Job, attributes(job, serde))]
 pub fn job(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     derive(input.into(), quote!(::pgq_core)).into()
 }
 
-/// Makes a type a job; re-exported by `pgq-postgres` as `Job`, whose items the emitted code names.
+/// Makes a type a job: the derive [`Job`](macro@Job) for crates that depend on `pgq-postgres`, which re-exports it
+/// under that name.
 #[proc_macro_derive(PostgresJob, attributes(job, serde))]
 pub fn postgres_job(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     derive(input.into(), quote!(::pgq_postgres)).into()

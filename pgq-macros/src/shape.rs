@@ -3,18 +3,26 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Data, Fields};
+use syn::{Attribute, Data, Fields};
+
+use crate::input::Input;
+use crate::serde;
 
 /// Hashes the names and types of all fields, variants included.
 ///
 /// White space, trailing commas, raw-identifier marks and the grouping of macro arguments do not count: they
 /// depend on the formatter and the compiler, and a changed number would make waiting jobs unreadable.
-pub(crate) fn shape(data: &Data) -> i32 {
+///
+/// `#[serde(..)]` attributes that write the same fields otherwise do count. What the hash cannot see is a change
+/// inside a type that a field names.
+pub(crate) fn shape(input: &Input) -> i32 {
     let mut text = String::new();
-    match data {
+    layout(&input.attrs, &mut text);
+    match &input.data {
         Data::Struct(data) => fields(&data.fields, &mut text),
         Data::Enum(data) => {
-            for variant in &data.variants {
+            for variant in data.variants.iter().filter(|variant| !serde::skipped(&variant.attrs)) {
+                layout(&variant.attrs, &mut text);
                 text.push_str(&variant.ident.unraw().to_string());
                 fields(&variant.fields, &mut text);
             }
@@ -26,7 +34,8 @@ pub(crate) fn shape(data: &Data) -> i32 {
 
 fn fields(fields: &Fields, text: &mut String) {
     text.push('{');
-    for (index, field) in fields.iter().enumerate() {
+    for (index, field) in fields.iter().enumerate().filter(|(_, field)| !serde::skipped(&field.attrs)) {
+        layout(&field.attrs, text);
         match &field.ident {
             Some(name) => text.push_str(&name.unraw().to_string()),
             None => text.push_str(&index.to_string()),
@@ -36,6 +45,13 @@ fn fields(fields: &Fields, text: &mut String) {
         text.push(';');
     }
     text.push('}');
+}
+
+fn layout(attrs: &[Attribute], text: &mut String) {
+    for meta in serde::layout(attrs) {
+        text.push('#');
+        tokens(meta, text);
+    }
 }
 
 fn tokens(stream: TokenStream, text: &mut String) {

@@ -1,11 +1,13 @@
 //! Every rejection: each points at the offending token and says the fix.
 
+mod fields;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
 use heck::ToSnakeCase;
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, Error, Fields, Result};
+use syn::{Error, Result};
 
 use crate::attr::Setting;
 use crate::input::Input;
@@ -28,8 +30,7 @@ pub(crate) struct Job {
 /// Judges the whole input and reports every mistake in it.
 pub(crate) fn validate(input: &Input) -> std::result::Result<Job, Vec<Error>> {
     let mut errors = input.errors.clone();
-    errors.extend(type_error(input));
-    errors.extend(misplaced(&input.data));
+    errors.extend(fields::mistakes(input));
     errors.extend(repeated(&input.settings));
     let mut read = Read::default();
     for setting in &input.settings {
@@ -141,56 +142,9 @@ fn default_kind(input: &Input) -> Result<String> {
     let kind = input.ident.unraw().to_string().to_snake_case();
     if bad_name(&kind) {
         let message = format!(
-            "the type's name makes the kind {kind:?}, which is not valid: choose one with \
-             `#[job(kind = \"..\")]`, {NAME_RULE}"
+            "the type's name makes {kind:?}, which is not a valid kind: set `#[job(kind = \"..\")]` and {NAME_RULE}"
         );
         return Err(Error::new_spanned(&input.ident, message));
     }
     Ok(kind)
-}
-
-/// What keeps the type itself from being a job.
-fn type_error(input: &Input) -> Option<Error> {
-    if !input.generics.params.is_empty() {
-        return Some(Error::new_spanned(
-            &input.generics,
-            "a job is one concrete type that a row in the database names, so it cannot have parameters: \
-             replace them by types, and borrowed data by owned",
-        ));
-    }
-    match &input.data {
-        Data::Union(data) => Some(Error::new_spanned(
-            data.union_token,
-            "a union cannot be a job, because nothing says which of its fields is stored: use an enum",
-        )),
-        Data::Enum(data) if data.variants.is_empty() => Some(Error::new_spanned(
-            &input.ident,
-            "an enum without variants has no values, so it cannot be enqueued: add a variant, \
-             or make it a struct",
-        )),
-        _ => None,
-    }
-}
-
-/// `#[job(...)]` where it means nothing.
-fn misplaced(data: &Data) -> Vec<Error> {
-    let mut attrs = Vec::new();
-    match data {
-        Data::Struct(data) => attrs.extend(field_attrs(&data.fields)),
-        Data::Enum(data) => {
-            for variant in &data.variants {
-                attrs.extend(&variant.attrs);
-                attrs.extend(field_attrs(&variant.fields));
-            }
-        }
-        Data::Union(_) => {}
-    }
-    let misplaced = attrs.into_iter().filter(|attr: &&Attribute| attr.path().is_ident("job"));
-    misplaced
-        .map(|attr| Error::new_spanned(attr, "`#[job(..)]` belongs on the type: move it up there"))
-        .collect()
-}
-
-fn field_attrs(fields: &Fields) -> impl Iterator<Item = &Attribute> {
-    fields.iter().flat_map(|field| &field.attrs)
 }

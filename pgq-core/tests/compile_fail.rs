@@ -1,0 +1,8 @@
+//! Mistakes of newcomers, and what the compiler tells them.
+//!
+//! The messages are those of the compiler named in `rust-toolchain.toml`; `TRYBUILD=overwrite` writes them anew.
+
+#[test]
+fn every_mistake_says_its_fix() {
+    trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
+}

@@ -1,0 +1,115 @@
+//! What the derive writes, compared with the files in `tests/expanded`; `UPDATE_EXPECT=1` writes them anew. What it
+//! means is tested in pgq-core.
+
+use expect_test::{ExpectFile, expect_file};
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::DeriveInput;
+
+use crate::derive;
+use crate::input::Input;
+use crate::shape::shape;
+use crate::value::bad_name;
+
+fn check(input: TokenStream, expected: ExpectFile) {
+    let output = derive(input, quote!(::pgq_core));
+    expected.assert_eq(&prettyplease::unparse(&syn::parse2(output).unwrap()));
+}
+
+#[test]
+fn a_bare_struct() {
+    let input = quote! {
+        pub struct SendWelcome {
+            pub user_id: i64,
+        }
+    };
+    check(input, expect_file!["../tests/expanded/struct.rs"]);
+}
+
+#[test]
+fn every_setting() {
+    let input = quote! {
+        #[job(kind = "mail/report", queue = "mail", priority = -3, state = Pair<App, u8>)]
+        #[job(retry_waits = ["1m", "1h 30m"], timeout = "500ms", crate = crate::jobs)]
+        struct Report(#[serde(default)] String, Vec<Self>);
+    };
+    check(input, expect_file!["../tests/expanded/settings.rs"]);
+}
+
+#[test]
+fn an_enum_with_serde_attributes() {
+    let input = quote! {
+        /// Docs stay where they are.
+        #[derive(Debug)]
+        #[serde(crate = "other_serde", rename_all = "camelCase", default)]
+        pub(crate) enum Mail {
+            #[serde(rename = "nothing")]
+            Nothing = 1,
+            To(#[serde(with = "text")] Address, u8),
+            /// Docs.
+            Batch { first: i64, #[serde(skip)] r#type: u8 },
+        }
+    };
+    check(input, expect_file!["../tests/expanded/enum.rs"]);
+}
+
+#[test]
+fn a_mistake_leaves_an_impl() {
+    let input = quote! {
+        #[job(state = App, kind = "not valid", retry = 3)]
+        struct Borrowed<'a, T: Copy>(&'a T) where T: Clone;
+    };
+    check(input, expect_file!["../tests/expanded/mistake.rs"]);
+}
+
+fn shape_of(input: &str) -> i32 {
+    shape(&Input::new(syn::parse_str::<DeriveInput>(input).unwrap(), TokenStream::new()))
+}
+
+#[test]
+fn shapes_tell_layouts_apart_and_nothing_else() {
+    let alike = [
+        ["struct A { a: u8 }", "pub(crate) struct B { /* c */ pub a : u8, }"],
+        ["struct A(Vec<u8>);", "struct A(\n    Vec<\n        u8,\n    >,\n);"],
+        ["struct A { r#type: u8 }", "struct A { #[serde(rename = \"kind\")] r#type: u8 }"],
+        ["struct A { a: u8 }", "struct A { a: u8, #[serde(skip)] b: u16 }"],
+        ["enum A { B, C(u8) }", "enum A { /** d */ B = 4, #[serde(alias = \"c\")] C(u8) }"],
+        ["struct A;", "struct B {}"],
+    ];
+    for [left, right] in alike {
+        assert_eq!(shape_of(left), shape_of(right), "{left} and {right}");
+    }
+    let apart = [
+        "struct A;",
+        "struct A { a: u8 }",
+        "struct A { b: u8 }",
+        "struct A { a: u16 }",
+        "struct A { a: [u8; 2] }",
+        "struct A { a: [u8; 3] }",
+        "struct A { a: (u8, u8) }",
+        "struct A { a: u8, b: u8 }",
+        "struct A { b: u8, a: u8 }",
+        "struct A(u8);",
+        "struct A { #[serde(with = \"text\")] a: u8 }",
+        "#[serde(into = \"u16\", from = \"u16\")] struct A { a: u8 }",
+        "enum A { B }",
+        "enum A { B, C }",
+        "enum A { C, B }",
+        "enum A { B(u8) }",
+        "enum A { B { a: u8 } }",
+    ];
+    for (index, left) in apart.iter().enumerate() {
+        for right in &apart[..index] {
+            assert_ne!(shape_of(left), shape_of(right), "{left} and {right}");
+        }
+    }
+}
+
+/// The same table is held against the rule of pgq-core in its `tests/derive.rs`.
+#[test]
+fn names_are_judged_as_pgq_core_judges_them() {
+    for line in include_str!("../../pgq-core/tests/names.txt").lines() {
+        let (verdict, name) = line.split_once(' ').unwrap();
+        assert_eq!(bad_name(&name.replace("\\0", "\0")), verdict == "bad", "{name:?}");
+    }
+}

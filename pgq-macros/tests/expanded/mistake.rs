@@ -1,0 +1,40 @@
+::core::compile_error! {
+    "a job is one concrete type that a row in the database names, so it cannot have parameters: write the types themselves, and `String` for `&str`"
+}
+::core::compile_error! {
+    "\"not valid\" is not a valid kind: use 1 to 100 of a-z, A-Z, 0-9, '_', '-', '.', ':' and '/'"
+}
+::core::compile_error! {
+    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `max_attempts`, `timeout`, `crate`"
+}
+const _: () = {
+    use ::pgq_core as __pgq;
+    #[automatically_derived]
+    impl<'a, T: Copy> __pgq::Job for Borrowed<'a, T>
+    where
+        T: Clone,
+        Self: ::core::marker::Send + ::core::marker::Sync + 'static,
+    {
+        type State = App;
+        const KIND: &'static str = "";
+        const QUEUE: &'static str = "";
+        const PRIORITY: i16 = 0;
+        const VERSION: i16 = 1;
+        const SHAPE: i32 = 0;
+        const MAX_ATTEMPTS: i16 = 1;
+        const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
+        const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
+        fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
+            &self,
+            _: __PgqS,
+        ) -> ::core::result::Result<__PgqS::Ok, __PgqS::Error> {
+            ::core::unreachable!()
+        }
+        fn __pgq_deserialize<
+            '__pgq,
+            __PgqD: __pgq::__private::serde::Deserializer<'__pgq>,
+        >(_: __PgqD) -> ::core::result::Result<Self, __PgqD::Error> {
+            ::core::unreachable!()
+        }
+    }
+};

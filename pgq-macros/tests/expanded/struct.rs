@@ -1,0 +1,38 @@
+const _: () = {
+    use ::pgq_core as __pgq;
+    #[allow(dead_code, non_camel_case_types, non_snake_case, clippy::all)]
+    #[derive(__pgq::__private::serde::Serialize, __pgq::__private::serde::Deserialize)]
+    #[serde(crate = "__pgq::__private::serde", remote = "SendWelcome")]
+    struct __PgqShadow {
+        user_id: i64,
+    }
+    #[automatically_derived]
+    impl __pgq::Job for SendWelcome {
+        type State = ();
+        const KIND: &'static str = "send_welcome";
+        const QUEUE: &'static str = "send_welcome";
+        const PRIORITY: i16 = 0i16;
+        const VERSION: i16 = 1i16;
+        const SHAPE: i32 = 1262360384i32;
+        const MAX_ATTEMPTS: i16 = 4i16;
+        const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
+        const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
+        fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
+            &self,
+            __pgq_serializer: __PgqS,
+        ) -> ::core::result::Result<__PgqS::Ok, __PgqS::Error> {
+            __PgqShadow::serialize(self, __pgq_serializer)
+        }
+        fn __pgq_deserialize<
+            '__pgq,
+            __PgqD: __pgq::__private::serde::Deserializer<'__pgq>,
+        >(__pgq_deserializer: __PgqD) -> ::core::result::Result<Self, __PgqD::Error> {
+            __PgqShadow::deserialize(__pgq_deserializer)
+        }
+    }
+    __pgq::__private::inventory::submit! {
+        __pgq::__private::Registration::of:: < SendWelcome > ()
+        .at(__pgq::__private::SourceLine { file : ::core::file!(), line :
+        ::core::line!(), })
+    }
+};
