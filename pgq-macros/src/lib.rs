@@ -1,7 +1,7 @@
 //! `#[derive(Job)]` of pgq. Not used directly: `pgq-core` and `pgq-postgres` re-export it.
 //!
-//! One file a stage: [`attr`] reads the attributes, [`input`] gathers what the user wrote, [`validate`] judges it,
-//! [`expand`] writes the code, [`fallback`] writes what keeps the rest of the user's crate quiet after a mistake.
+//! One file a stage: `attr` reads the attributes, `input` gathers what the user wrote, `validate` judges it, `expand`
+//! writes the code, `fallback` writes what keeps the rest of the user's crate quiet after a mistake.
 
 mod attr;
 mod expand;
