@@ -1,0 +1,1 @@
+insert into flaky_reports (job_id) values ($1)
