@@ -1,7 +1,21 @@
 //! What the derive's output names. Not part of the public API.
 
+use ::serde::{Deserializer, Serializer};
+
 pub use inventory;
 pub use serde;
 
 pub use crate::job::Job as JobTrait; // without the derive of the same name, for pgq-postgres to pair with its own
 pub use crate::registry::{Registration, SourceLine};
+
+/// Stands in for what serde's derive writes, functions of the shadow type itself, where it reports a mistake
+/// instead: without this, the missing functions would be two errors more, about a type that the user never wrote.
+pub trait SerdeMistake {
+    fn serialize<J, S: Serializer>(_: &J, _: S) -> Result<S::Ok, S::Error> {
+        unreachable!()
+    }
+
+    fn deserialize<'de, J, D: Deserializer<'de>>(_: D) -> Result<J, D::Error> {
+        unreachable!()
+    }
+}

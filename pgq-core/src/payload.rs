@@ -1,7 +1,8 @@
+mod codec;
+mod guard;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
@@ -10,9 +11,6 @@ use crate::Job;
 /// The largest encoded payload that is accepted at enqueue, in bytes: 1 MiB. Larger data belongs in a table
 /// or a file that the job names.
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
-
-/// What one decoding may allocate, in bytes, whatever lengths the payload claims.
-const MAX_DECODED_BYTES: usize = 4 << 20;
 
 /// The first byte of a payload names its codec.
 const BINCODE: u8 = 1;
@@ -53,22 +51,23 @@ pub enum PayloadError {
 /// Encodes a job: one byte that names the codec, then the body.
 ///
 /// # Errors
-/// A value that bincode cannot encode, or a payload over [`MAX_PAYLOAD_BYTES`].
+/// A payload over [`MAX_PAYLOAD_BYTES`], or a value that bincode cannot encode or that is beyond the limits of
+/// [`decode`].
 pub fn encode<J: Job>(job: &J) -> Result<Vec<u8>, PayloadError> {
-    let mut bytes = vec![BINCODE];
-    bincode::serde::encode_into_std_write(Encodable(job), &mut bytes, config())
-        .map_err(|e| PayloadError::Encode { kind: J::KIND, source: e.into() })?;
-    if bytes.len() > MAX_PAYLOAD_BYTES {
-        return Err(PayloadError::TooLarge { kind: J::KIND, bytes: bytes.len() });
+    let encoded = codec::encode(&Encodable(job), vec![BINCODE], MAX_PAYLOAD_BYTES)
+        .map_err(|words| PayloadError::Encode { kind: J::KIND, source: words.into() })?;
+    if encoded.len > MAX_PAYLOAD_BYTES {
+        return Err(PayloadError::TooLarge { kind: J::KIND, bytes: encoded.len });
     }
-    Ok(bytes)
+    Ok(encoded.bytes)
 }
 
-/// Decodes what [`encode`] made. Bytes that it did not make give an error, never a panic, and never allocate
-/// more than a few megabytes.
+/// Decodes what [`encode`] made. Bytes that it did not make give an error, never a panic. What that takes in
+/// time, memory and stack is limited by how many bytes there are, whatever lengths they claim.
 ///
 /// # Errors
-/// An unknown codec, bytes that are no value of this type, or bytes left over.
+/// An unknown codec, bytes that are no value of this type, bytes left over, a value that nests too deep, or one
+/// with too many elements that take no bytes; the reason names the limit.
 pub fn decode<J: Job>(bytes: &[u8]) -> Result<J, PayloadError> {
     let failed = |reason: String| PayloadError::Decode { kind: J::KIND, reason };
     let (body, codec) = match bytes {
@@ -78,21 +77,13 @@ pub fn decode<J: Job>(bytes: &[u8]) -> Result<J, PayloadError> {
     if codec != BINCODE {
         return Err(failed(format!("it was written by codec {codec}, which this program does not have")));
     }
-    let (Decodable(job), used) = catch_unwind(AssertUnwindSafe(|| from_bincode::<Decodable<J>>(body)))
+    let (Decodable(job), used) = catch_unwind(AssertUnwindSafe(|| codec::decode::<Decodable<J>>(body)))
         .map_err(|_| failed("its decoding panicked".into()))?
-        .map_err(|e| failed(e.to_string()))?;
+        .map_err(failed)?;
     if used != body.len() {
         return Err(failed(format!("{} bytes are left over", body.len() - used)));
     }
     Ok(job)
-}
-
-fn config() -> Configuration<LittleEndian, Varint, Limit<MAX_DECODED_BYTES>> {
-    standard().with_limit::<MAX_DECODED_BYTES>()
-}
-
-fn from_bincode<T: DeserializeOwned>(body: &[u8]) -> Result<(T, usize), bincode::error::DecodeError> {
-    bincode::serde::decode_from_slice(body, config())
 }
 
 struct Encodable<'a, J>(&'a J);

@@ -215,12 +215,6 @@ fn bytes_without_sense_are_errors() {
 }
 
 #[test]
-fn a_claimed_length_is_not_believed() {
-    let claim = [&[1, 253][..], &[0xff; 8]].concat();
-    reason(decode::<Bytes>(&claim), "");
-}
-
-#[test]
 fn a_payload_has_a_limit() {
     // The codec's byte and the length, 5 bytes, count too.
     let largest = Bytes(vec![0; MAX_PAYLOAD_BYTES - 6]);

@@ -111,6 +111,11 @@ fn shadow(input: &Input) -> TokenStream {
         #[derive(__pgq::__private::serde::Serialize, __pgq::__private::serde::Deserialize)]
         #[serde(crate = "__pgq::__private::serde", remote = #remote #(, #metas)*)]
         #body
+
+        // Unused unless serde's derive reports a mistake; its functions of the same names come first.
+        #[allow(unused_imports)]
+        use __pgq::__private::SerdeMistake as _;
+        impl __pgq::__private::SerdeMistake for __PgqShadow {}
     }
 }
 

@@ -14,6 +14,9 @@ const _: () = {
         To(#[serde(with = "text")] Address, u8),
         Batch { first: i64, #[serde(skip)] r#type: u8 },
     }
+    #[allow(unused_imports)]
+    use __pgq::__private::SerdeMistake as _;
+    impl __pgq::__private::SerdeMistake for __PgqShadow {}
     #[automatically_derived]
     impl __pgq::Job for Mail {
         type State = ();

@@ -4,6 +4,9 @@ const _: () = {
     #[derive(__pgq::__private::serde::Serialize, __pgq::__private::serde::Deserialize)]
     #[serde(crate = "__pgq::__private::serde", remote = "Report")]
     struct __PgqShadow(#[serde(default)] String, Vec<Report>);
+    #[allow(unused_imports)]
+    use __pgq::__private::SerdeMistake as _;
+    impl __pgq::__private::SerdeMistake for __PgqShadow {}
     #[automatically_derived]
     impl __pgq::Job for Report {
         type State = Pair<App, u8>;

@@ -6,6 +6,9 @@ const _: () = {
     struct __PgqShadow {
         user_id: i64,
     }
+    #[allow(unused_imports)]
+    use __pgq::__private::SerdeMistake as _;
+    impl __pgq::__private::SerdeMistake for __PgqShadow {}
     #[automatically_derived]
     impl __pgq::Job for SendWelcome {
         type State = ();
