@@ -1,0 +1,46 @@
+//! The runner, with its default settings.
+
+use anyhow::{Result, ensure};
+use pgq_devdb::Database;
+use pgq_postgres::Runner;
+use sqlx::{Connection, query_scalar};
+
+use crate::job::Noop;
+use crate::measure::{Measured, Meter};
+
+/// What one drain by the runner showed.
+pub(crate) struct Ours {
+    pub(crate) measured: Measured,
+    /// How many jobs ran at a time at most.
+    pub(crate) slots: i32,
+    /// How many jobs a claim took on average.
+    pub(crate) batch: i64,
+}
+
+/// Lets one runner in this process run all jobs. The clock starts before the runner does.
+pub(crate) async fn drain(database: &Database, jobs: i64) -> Result<Ours> {
+    let runner = Runner::empty().register::<Noop>().pool(database.pool()).without_signals();
+    let handle = runner.handle();
+    let mut meter = Meter::start(database, jobs).await?;
+    let watch = async {
+        // Only a hint when to look: what counts is what SQL says.
+        let measured = meter.finish(|| handle.counts().completed >= jobs.unsigned_abs()).await;
+        let slots = query_scalar(include_str!("sql/slots.sql")).fetch_one(meter.connection()).await;
+        handle.stop();
+        anyhow::Ok((measured?, slots?))
+    };
+    let (watched, ran) = tokio::join!(watch, runner.run());
+    ran?;
+    let counts = handle.counts();
+    ensure!(counts.database_errors == 0 && counts.lease_lost == 0, "this was no clean run: {counts:?}");
+    meter.close().await?;
+    let (measured, slots) = watched?;
+    Ok(Ours { measured, slots, batch: jobs / leases_made(database).await?.max(1) })
+}
+
+async fn leases_made(database: &Database) -> Result<i64> {
+    let mut connection = database.connect().await?;
+    let leases = query_scalar(include_str!("sql/leases_made.sql")).fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(leases)
+}

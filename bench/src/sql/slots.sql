@@ -1,0 +1,1 @@
+select slots from pgq.runners
