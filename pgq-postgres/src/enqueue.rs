@@ -66,6 +66,31 @@ pub trait Enqueue: Job {
     fn at(self, time: impl Into<SystemTime>) -> ToEnqueue<Self> {
         self.to_enqueue().at(time)
     }
+
+    /// Into another queue than the type's.
+    fn queue(self, queue: impl Into<String>) -> ToEnqueue<Self> {
+        self.to_enqueue().queue(queue)
+    }
+
+    /// With another priority than the type's; lower runs first.
+    fn priority(self, priority: i16) -> ToEnqueue<Self> {
+        self.to_enqueue().priority(priority)
+    }
+
+    /// With these waits after failed attempts instead of the type's, and so one attempt more than waits.
+    fn retry_waits(self, waits: impl Into<Vec<Duration>>) -> ToEnqueue<Self> {
+        self.to_enqueue().retry_waits(waits)
+    }
+
+    /// With that much time for one attempt.
+    fn timeout(self, timeout: Duration) -> ToEnqueue<Self> {
+        self.to_enqueue().timeout(timeout)
+    }
+
+    /// Into another schema than `pgq`.
+    fn schema(self, schema: &Schema) -> ToEnqueue<Self> {
+        self.to_enqueue().schema(schema)
+    }
 }
 
 impl<J: Job> Enqueue for J {}

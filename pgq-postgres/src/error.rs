@@ -13,8 +13,8 @@ pub enum Error {
     )]
     NoDatabase,
     /// `DATABASE_URL` is no address of a Postgres database.
-    #[error("DATABASE_URL is not a postgres:// address")]
-    DatabaseUrl(#[source] sqlx::Error),
+    #[error("DATABASE_URL is not a postgres:// address: {0}")]
+    DatabaseUrl(String),
     /// The database could not be reached at start.
     #[error("could not reach the database {address} in {tries} tries over {waited:?}: is it running?")]
     Unreachable {

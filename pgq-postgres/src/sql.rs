@@ -72,6 +72,35 @@ pub(crate) fn render(text: &str, schema: &str) -> SqlStr {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn every_statement_prepares() {
+        let migrate = async |url: &str| -> Result<(), crate::Error> {
+            let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(url).await?;
+            crate::migrate(&mut connection).await
+        };
+        let fingerprint = include_str!("../migrations/0001_initial.sql");
+        pgq_devdb::test_database(fingerprint, migrate, async |db| {
+            let mut connection = db.connect().await.unwrap();
+            for (name, statement) in Statements::for_schema("pgq").all() {
+                let prepared = sqlx::Executor::prepare(&mut connection, statement).await;
+                prepared.map(drop).unwrap_or_else(|error| panic!("{name}.sql: {error}"));
+            }
+        })
+        .await;
+    }
+
+    #[test]
+    fn every_file_is_a_statement() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().to_string_lossy().trim_end_matches(".sql").to_owned())
+            .collect();
+        files.sort();
+        let names: Vec<_> = Statements::for_schema("pgq").all().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(files, names);
+    }
+
     #[test]
     fn only_the_word_is_replaced() {
         let text = "-- pgq_core\nselect nextval('pgq.job_ids'), pgqx from pgq.ready, my_pgq.t";

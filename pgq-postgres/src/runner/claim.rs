@@ -37,6 +37,7 @@ const DOUBT_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) struct Claimed {
     pub(crate) lease: Uuid,
     pub(crate) position: usize,
+    pub(crate) priority: i16,
     pub(crate) kind: String,
     pub(crate) attempt: Attempt,
     /// Whether completing it leaves rows to delete.
@@ -119,7 +120,8 @@ impl Claimer {
         if free == 0 {
             return Ok(Next::Room);
         }
-        if !self.idle.polls_first() {
+        let polls_first = self.idle.polls_first();
+        if !polls_first {
             if now >= self.next_poll {
                 self.poll().await?;
             }
@@ -127,10 +129,10 @@ impl Claimer {
                 self.idle.found(&self.shared, &mut self.session).await?;
                 return Ok(Next::Turn);
             }
+            self.idle.found_nothing();
         }
-        self.idle.found_nothing();
         let seen = self.poll().await?;
-        if self.idle.must_look_again() || seen.promoted > 0 {
+        if seen.promoted > 0 || (seen.claimable && polls_first) || self.idle.must_look_again() {
             return Ok(Next::Turn);
         }
         let longest =
@@ -165,7 +167,7 @@ impl Claimer {
         if seen.promoted > 0 {
             self.floors.rescan();
         }
-        self.idle.polled();
+        self.idle.polled(&seen);
         self.next_poll = Instant::now() + seen.due_in.unwrap_or(Duration::MAX).min(BUSY_POLL_INTERVAL);
         Ok(seen)
     }
@@ -182,7 +184,7 @@ impl Claimer {
         if rescan {
             self.floors.rescanned(Instant::now(), started.elapsed());
         }
-        let batches = rows.iter().map(|row| Batch::read(row)).collect::<Result<Vec<_>, _>>()?;
+        let batches = rows.iter().map(Batch::read).collect::<Result<Vec<_>, _>>()?;
         // In the books before anything can fail: a lease that is not there is taken for a stranger's.
         for batch in &batches {
             self.shared.ledger.add(batch.lease, batch.ids.len());
@@ -196,31 +198,33 @@ impl Claimer {
             }
         };
         session.keep();
-        let now = Instant::now();
-        let claimed = batches.into_iter().map(|batch| self.hand_over(batch, &mut bodies, &trust, now)).sum();
-        debug!(runner = %self.shared.name, claimed, "claimed");
-        Ok(claimed)
+        Ok(self.hand_over(batches, &mut bodies, &trust))
     }
 
     fn hand_over(
         &mut self,
-        batch: Batch,
+        batches: Vec<Batch>,
         bodies: &mut HashMap<i64, Vec<u8>>,
         trust: &CancellationToken,
-        now: Instant,
     ) -> usize {
-        let size = batch.ids.len();
-        self.shared.room.took(size);
-        add(&self.shared.counts().claimed, size);
-        for (queue, place) in batch.reached() {
+        let now = Instant::now();
+        for (queue, place) in batches.iter().flat_map(Batch::reached) {
             self.floors.reached(queue, place, now);
         }
-        for job in batch.into_jobs(&self.queues, bodies, trust) {
+        let mut jobs: Vec<Claimed> =
+            batches.into_iter().flat_map(|batch| batch.into_jobs(&self.queues, bodies, trust)).collect();
+        // A delete returns rows as they lie in the table.
+        jobs.sort_unstable_by_key(|job| (job.priority, job.attempt.id));
+        let size = jobs.len();
+        self.shared.room.took(size);
+        add(&self.shared.counts().claimed, size);
+        for job in jobs {
             // The slots outlive the claimer; were they gone, the lease would be found by a rescuer.
             if self.slots.send(job).is_err() {
                 self.shared.room.left();
             }
         }
+        debug!(runner = %self.shared.name, size, "claimed");
         size
     }
 
@@ -342,6 +346,7 @@ impl Batch {
                 Claimed {
                     lease: self.lease,
                     position,
+                    priority: self.priorities[position],
                     kind,
                     attempt,
                     leftovers,

@@ -65,6 +65,7 @@ pub(crate) struct Idle {
     looked_since_mark: bool,
     overslept: bool,
     finds_in_a_row: u32,
+    /// Claims that found nothing although a poll said that there is something.
     blanks_in_a_row: u32,
 }
 
@@ -94,14 +95,17 @@ impl Idle {
     }
 
     /// Every poll of an idle runner leaves it marked.
-    pub(crate) fn polled(&mut self) {
+    pub(crate) fn polled(&mut self, seen: &Seen) {
         self.overslept = false;
+        if !seen.claimable {
+            self.blanks_in_a_row = 0;
+        }
         self.marked |= self.nothing_found;
     }
 
     /// How long to wait although something is claimable: others are at it, or hold it locked.
     pub(crate) fn contention(&self) -> Duration {
-        Duration::from_millis(1 << self.blanks_in_a_row.saturating_sub(2).min(10))
+        Duration::from_millis(1 << self.blanks_in_a_row.saturating_sub(1).min(10))
     }
 
     pub(crate) fn must_look_again(&self) -> bool {

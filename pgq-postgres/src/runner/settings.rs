@@ -103,7 +103,10 @@ impl Settings {
         match &self.database {
             Database::Of(options) => Ok((**options).clone()),
             Database::FromEnvironment => match std::env::var("DATABASE_URL") {
-                Ok(url) if !url.is_empty() => url.parse().map_err(Error::DatabaseUrl),
+                Ok(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                    url.parse().map_err(|error: sqlx::Error| Error::DatabaseUrl(error.to_string()))
+                }
+                Ok(url) if !url.is_empty() => Err(Error::DatabaseUrl("it begins otherwise".into())),
                 _ => Err(Error::NoDatabase),
             },
         }

@@ -1,0 +1,125 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgq_postgres::{Context, Job, JobError, JobResult, Perform};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// A job that does as it is told and reports every attempt.
+#[derive(Job, Debug, Clone)]
+#[job(state = Probe, retry_waits = ["1m", "10m"])]
+pub struct Step {
+    /// Which one it is.
+    pub n: i64,
+    /// What it does.
+    pub action: Action,
+}
+
+/// What a [`Step`] does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Action {
+    /// Completes.
+    Succeed,
+    /// Fails with this error.
+    Fail(String),
+    /// Fails until that attempt, then completes.
+    FailUntil(i16),
+    /// Panics.
+    Panic,
+    /// Discards itself.
+    Discard,
+    /// Snoozes for that long the first time it is run, then completes.
+    SnoozeOnce(Duration),
+    /// Fails and slows its queue down.
+    SlowQueue,
+    /// Waits until the test lets it go on with [`Probe::open_gate`], then completes.
+    Gate,
+    /// Waits until it is cancelled, then completes.
+    UntilCancelled,
+    /// Never returns.
+    Hang,
+    /// Blocks its thread for that long.
+    Block(Duration),
+}
+
+/// One attempt at a [`Step`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ran {
+    /// Which step.
+    pub n: i64,
+    /// Which attempt; 1 is the first.
+    pub attempt: i16,
+}
+
+/// The state of [`Step`]: reports attempts and holds the gate.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    ran: UnboundedSender<Ran>,
+    gate: Arc<Semaphore>,
+    snoozed: Arc<Semaphore>,
+}
+
+impl Probe {
+    /// A probe, and what receives its reports.
+    #[must_use]
+    pub fn new() -> (Self, UnboundedReceiver<Ran>) {
+        let (ran, reports) = unbounded_channel();
+        let closed = || Arc::new(Semaphore::new(0));
+        (Self { ran, gate: closed(), snoozed: closed() }, reports)
+    }
+
+    /// Lets that many steps that wait at the gate go on.
+    pub fn open_gate(&self, steps: usize) {
+        self.gate.add_permits(steps);
+    }
+}
+
+impl Step {
+    /// Step `n`, which completes.
+    #[must_use]
+    pub fn succeed(n: i64) -> Self {
+        Self { n, action: Action::Succeed }
+    }
+
+    /// Step `n`, which does that.
+    #[must_use]
+    pub fn of(n: i64, action: Action) -> Self {
+        Self { n, action }
+    }
+}
+
+impl Perform for Step {
+    async fn perform(&self, ctx: &Context<Probe>) -> JobResult {
+        let probe = ctx.state();
+        // A test that has seen enough no longer listens.
+        let _ = probe.ran.send(Ran { n: self.n, attempt: ctx.attempt() });
+        match &self.action {
+            Action::Succeed => Ok(()),
+            Action::Fail(error) => Err(error.as_str().into()),
+            Action::FailUntil(attempt) if ctx.attempt() < *attempt => Err("not yet".into()),
+            Action::FailUntil(_) => Ok(()),
+            Action::Panic => panic!("step {} panics", self.n),
+            Action::Discard => Err(JobError::discard("no use")),
+            Action::SnoozeOnce(wait) if probe.snoozed.available_permits() == 0 => {
+                probe.snoozed.add_permits(1);
+                Err(JobError::snooze(*wait))
+            }
+            Action::SnoozeOnce(_) => Ok(()),
+            Action::SlowQueue => Err(JobError::slow_queue("too fast")),
+            Action::Gate => {
+                probe.gate.acquire().await?.forget();
+                Ok(())
+            }
+            Action::UntilCancelled => {
+                ctx.cancelled().await;
+                Ok(())
+            }
+            Action::Hang => std::future::pending().await,
+            Action::Block(time) => {
+                std::thread::sleep(*time);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The promises of the main path, each tried on a real Postgres in a database of its own.
+
+mod bad_input;
+mod crash;
+mod delivery;
+mod enqueue;
+mod migrate;
+mod queues;
+mod retry;
+mod schema;
+mod shutdown;
+mod survive;
+mod waking;
+mod worker;

@@ -1,0 +1,109 @@
+//! Polling is what makes it correct, notifications make it fast.
+
+use std::time::{Duration, Instant};
+
+use pgq_postgres::Enqueue;
+use pgq_tests::{Running, Step, count, with_database};
+use sqlx::query_scalar;
+
+/// Far longer than the tests may take: what runs before was woken.
+const NEVER: Duration = Duration::from_secs(600);
+
+async fn asleep(running: &Running, pool: &sqlx::PgPool) {
+    running.until(|_| true).await;
+    while count(pool, "pgq.sleepers where asleep").await == 0
+        || query_scalar::<_, i64>(
+            "select count(*) from pg_stat_activity where application_name = 'pgq listen' \
+             and query like 'LISTEN%' and state = 'idle' and datname = current_database()",
+        )
+        .fetch_one(pool)
+        .await
+        .unwrap()
+            == 0
+    {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_sleeping_runner_is_woken_by_an_enqueue() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut running = Running::start_with(db, |runner| runner.poll_interval(NEVER));
+        asleep(&running, &pool).await;
+        for n in 0..20 {
+            let enqueued = Instant::now();
+            Step::succeed(n).enqueue(&pool).await.unwrap();
+            assert_eq!(running.ran().await.n, n);
+            assert!(enqueued.elapsed() < NEVER / 100);
+        }
+        running.stop().await;
+        assert_eq!(count(&pool, "pgq.sleepers").await, 0, "a stopped runner is not notified any more");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sleeping_runner_is_woken_for_a_nearer_time() {
+    with_database(async |db| {
+        let pool = db.pool();
+        Step::succeed(1).after(NEVER).enqueue(&pool).await.unwrap();
+        let mut running = Running::start_with(db, |runner| runner.poll_interval(NEVER));
+        asleep(&running, &pool).await;
+        let due = Duration::from_millis(200);
+        let enqueued = Instant::now();
+        Step::succeed(2).after(due).enqueue(&pool).await.unwrap();
+        assert_eq!(running.ran().await.n, 2);
+        assert!(enqueued.elapsed() >= due);
+        running.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everything_works_by_polling_alone() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let interval = Duration::from_millis(50);
+        let mut running = Running::start_with(db, |runner| runner.without_notify().poll_interval(interval));
+        running.until(|_| true).await;
+        for n in 0..5 {
+            Step::succeed(n).enqueue(&pool).await.unwrap();
+            assert_eq!(running.ran().await.n, n);
+        }
+        assert_eq!(count(&pool, "pgq.sleepers").await, 0, "nobody notifies one that does not listen");
+        running.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_runner_that_finds_work_again_and_again_takes_its_mark_back() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut running = Running::start_with(db, |runner| runner.slots(1).poll_interval(NEVER));
+        asleep(&running, &pool).await;
+        sqlx::raw_sql(
+            "create table awoken (); \
+             create function note() returns trigger language plpgsql as \
+             $$ begin insert into awoken default values; return null; end $$; \
+             create trigger note after update on pgq.sleepers for each row when (not new.asleep) \
+             execute function note()",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        let mut tx = pool.begin().await.unwrap();
+        for n in 0..3 {
+            Step::succeed(n).enqueue(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        // One slot: at least two claims in a row find something.
+        running.ran_many(3).await;
+        while count(&pool, "awoken").await == 0 {
+            tokio::task::yield_now().await;
+        }
+        running.stop().await;
+    })
+    .await;
+}
