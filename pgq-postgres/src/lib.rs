@@ -32,3 +32,8 @@ pub use error::Error;
 pub use migrate::{migrate, migrate_schema};
 pub use runner::{Runner, RunnerCounts, RunnerHandle};
 pub use schema::{MAX_SCHEMA_BYTES, Schema, SchemaError};
+
+/// Compiles the code in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
