@@ -39,6 +39,8 @@ create table pgq.leases (
     runner_id     uuid not null,
     claimed_at    timestamptz not null default now(),
     done          bytea, -- bit n is set when job n is settled; null: none is
+    cancelled     bigint[], -- the ids of jobs that somebody asked to cancel
+    started       boolean not null default true, -- false: a job that was aboard a crash, and has not begun again
     ids           bigint[]      not null,
     enqueued_ats  timestamptz[] not null,
     shapes        integer[]     not null,
@@ -67,7 +69,7 @@ alter table pgq.leases
 
 -- The unsettled jobs of all leases, one row each.
 create view pgq.leased as
-select l.id as lease_id, l.runner_id, l.claimed_at, (j.position - 1)::integer as position,
+select l.id as lease_id, l.runner_id, l.claimed_at, l.started, (j.position - 1)::integer as position,
        j.id, j.enqueued_at, j.shape, j.priority, j.version, j.attempts, j.max_attempts, j.crashes,
        j.queue, j.kind, j.payload, j.options, j.run_at
 from pgq.leases l

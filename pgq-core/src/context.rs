@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -37,17 +38,39 @@ impl Attempt {
     }
 }
 
+/// One attempt as the runner hands it to a handler.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The facts.
+    pub attempt: Attempt,
+    /// Fires when the attempt should end early.
+    pub cancellation: CancellationToken,
+    /// What the runner's own extensions of [`Context`] need.
+    pub runner: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Run {
+    /// An attempt outside of a runner, as in a test of a handler.
+    pub fn detached(attempt: Attempt) -> Self {
+        Self { attempt, cancellation: CancellationToken::new(), runner: None }
+    }
+}
+
 /// What a handler gets besides its job: the application's state and the facts of this attempt.
 pub struct Context<S = ()> {
     state: Arc<S>,
-    attempt: Attempt,
-    cancellation: CancellationToken,
+    run: Run,
 }
 
 impl<S> Context<S> {
     /// Puts a context together, as the runner does for every attempt.
-    pub fn new(state: Arc<S>, attempt: Attempt, cancellation: CancellationToken) -> Self {
-        Self { state, attempt, cancellation }
+    pub fn new(state: Arc<S>, run: Run) -> Self {
+        Self { state, run }
+    }
+
+    #[doc(hidden)]
+    pub fn __runner(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.run.runner.as_deref()
     }
 
     /// The state given to the runner with `.state(..)`.
@@ -57,43 +80,43 @@ impl<S> Context<S> {
 
     /// The job's id.
     pub fn id(&self) -> JobId {
-        self.attempt.id
+        self.run.attempt.id
     }
 
     /// Which attempt this is; 1 is the first.
     pub fn attempt(&self) -> i16 {
-        self.attempt.number
+        self.run.attempt.number
     }
 
     /// How many attempts the job has in all.
     pub fn max_attempts(&self) -> i16 {
-        self.attempt.max
+        self.run.attempt.max
     }
 
     /// The queue that the job was claimed from.
     pub fn queue(&self) -> &str {
-        &self.attempt.queue
+        &self.run.attempt.queue
     }
 
     /// When the job was enqueued, by the database's clock.
     pub fn enqueued_at(&self) -> SystemTime {
-        self.attempt.enqueued_at
+        self.run.attempt.enqueued_at
     }
 
-    /// Waits until this attempt should end early: it timed out, or its runner is stopping and the grace is
-    /// over. A handler that returns soon after keeps what it did; one that does not is dropped.
+    /// Waits until this attempt should end early: it timed out, somebody cancelled the job, or its runner is
+    /// stopping and the grace is over. A handler that returns soon after keeps what it did; one that does not is dropped.
     pub async fn cancelled(&self) {
-        self.cancellation.cancelled().await;
+        self.run.cancellation.cancelled().await;
     }
 
     /// Whether [`cancelled`](Self::cancelled) would return at once.
     pub fn is_cancelled(&self) -> bool {
-        self.cancellation.is_cancelled()
+        self.run.cancellation.is_cancelled()
     }
 }
 
 impl<S> fmt::Debug for Context<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("attempt", &self.attempt).finish_non_exhaustive()
+        f.debug_struct("Context").field("attempt", &self.run.attempt).finish_non_exhaustive()
     }
 }

@@ -4,16 +4,14 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio_util::sync::CancellationToken;
-
-use crate::{Attempt, Context, JobError, JobResult, Perform, decode};
+use crate::{Context, JobError, JobResult, Perform, Run, decode};
 
 /// A job type with its state bound and its type erased: bytes in, result out.
 #[async_trait]
 pub trait Handler: Send + Sync {
     /// Decodes the payload and runs one attempt. A payload that cannot be decoded is an error that discards
     /// the job: no further attempt could read it either.
-    async fn handle(&self, payload: &[u8], attempt: Attempt, cancellation: CancellationToken) -> JobResult;
+    async fn handle(&self, payload: &[u8], run: Run) -> JobResult;
 }
 
 /// The application's states by type, as given to the runner. `()` is always there.
@@ -52,8 +50,8 @@ struct Typed<J: Perform> {
 
 #[async_trait]
 impl<J: Perform> Handler for Typed<J> {
-    async fn handle(&self, payload: &[u8], attempt: Attempt, cancellation: CancellationToken) -> JobResult {
+    async fn handle(&self, payload: &[u8], run: Run) -> JobResult {
         let job: J = decode(payload).map_err(JobError::discard)?;
-        job.perform(&Context::new(self.state.clone(), attempt, cancellation)).await
+        job.perform(&Context::new(self.state.clone(), run)).await
     }
 }

@@ -43,6 +43,8 @@ pub trait Job: Sized + Send + Sync + 'static {
     const RETRY: Retry;
     /// How long one attempt may take, if the type says so.
     const TIMEOUT: Option<Duration>;
+    /// Whether the handler completes its job in its own transaction, for which the job gets a lease of its own.
+    const TRANSACTIONAL: bool;
 
     #[doc(hidden)]
     fn __pgq_serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;

@@ -18,7 +18,7 @@ mod slow_down;
 #[doc(hidden)]
 pub mod __private;
 
-pub use context::{Attempt, Context, JobId};
+pub use context::{Attempt, Context, JobId, Run};
 pub use handler::{Handler, States};
 pub use job::{Job, Perform};
 pub use name::{Kind, MAX_NAME_BYTES, NameError, QueueName};

@@ -37,6 +37,8 @@ pub struct Registration {
     pub retry: Retry,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
+    /// Whether its handler completes jobs in its own transactions.
+    pub transactional: bool,
     type_name: fn() -> &'static str,
     state_name: fn() -> &'static str,
     bind: fn(&States) -> Option<Arc<dyn Handler>>,
@@ -54,6 +56,7 @@ impl Registration {
             version: J::VERSION,
             retry: J::RETRY,
             timeout: J::TIMEOUT,
+            transactional: J::TRANSACTIONAL,
             type_name: type_name::<J>,
             state_name: type_name::<<J as Job>::State>,
             bind: bind::<J>,

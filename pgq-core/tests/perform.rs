@@ -3,9 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use pgq_core::{Attempt, Context, ErrorKind, Job, JobError, JobId, JobResult, Perform};
+use pgq_core::{Attempt, Context, ErrorKind, Job, JobError, JobId, JobResult, Perform, Run};
 use pgq_core::{Registration, RegistryError, States, encode};
-use tokio_util::sync::CancellationToken;
 
 /// Fails in the way that its value says.
 #[derive(Job)]
@@ -40,7 +39,7 @@ fn with_anyhow() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_question_mark_takes_every_error() {
-    let context = Context::new(Arc::new(()), attempt(), CancellationToken::new());
+    let context = Context::new(Arc::new(()), Run::detached(attempt()));
     for (job, chain) in [
         (Fail::Io, "the disk"),
         (Fail::Text, "a text"),
@@ -82,9 +81,9 @@ async fn a_registration_runs_what_was_encoded() {
     states.insert(Counters { total: 40.into() });
     let handler = Registration::of::<Count>().bind(&states).unwrap();
     let payload = encode(&Count { by: 2 }).unwrap();
-    handler.handle(&payload, attempt(), CancellationToken::new()).await.unwrap();
+    handler.handle(&payload, Run::detached(attempt())).await.unwrap();
 
-    let refused = handler.handle(&payload[..1], attempt(), CancellationToken::new()).await.unwrap_err();
+    let refused = handler.handle(&payload[..1], Run::detached(attempt())).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Discard);
     assert!(
         refused.chain().starts_with("cannot decode the payload of this count job"),

@@ -34,7 +34,7 @@ pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
 
 fn job_impl(input: &Input, job: &Job) -> TokenStream {
     let Input { ident, state, .. } = input;
-    let Job { kind, queue, priority, max_attempts, retry_waits, timeout } = job;
+    let Job { kind, queue, priority, max_attempts, retry_waits, timeout, transactional } = job;
     let shape = shape(input);
     let retry = retry(retry_waits.as_deref());
     let timeout = match timeout {
@@ -56,6 +56,7 @@ fn job_impl(input: &Input, job: &Job) -> TokenStream {
             const MAX_ATTEMPTS: i16 = #max_attempts;
             const RETRY: __pgq::Retry = #retry;
             const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
+            const TRANSACTIONAL: bool = #transactional;
 
             fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
                 &self,

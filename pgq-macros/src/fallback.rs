@@ -30,6 +30,7 @@ pub(crate) fn fallback(input: &Input, errors: &[Error]) -> TokenStream {
                 const MAX_ATTEMPTS: i16 = 1;
                 const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
                 const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
+                const TRANSACTIONAL: bool = false;
 
                 fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
                     &self,

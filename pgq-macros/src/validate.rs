@@ -25,6 +25,7 @@ pub(crate) struct Job {
     /// `None`: the default of pgq-core.
     pub(crate) retry_waits: Option<Vec<Duration>>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) transactional: bool,
 }
 
 /// Judges the whole input and reports every mistake in it.
@@ -57,6 +58,7 @@ struct Read<'a> {
     retry_waits: Option<Vec<Duration>>,
     max_attempts: Option<(i16, &'a Setting)>,
     timeout: Option<Duration>,
+    transactional: bool,
 }
 
 impl<'a> Read<'a> {
@@ -68,6 +70,7 @@ impl<'a> Read<'a> {
             "retry_waits" => self.retry_waits = Some(setting.durations()?),
             "max_attempts" => self.max_attempts = Some((attempts(setting)?, setting)),
             "timeout" => self.timeout = Some(timeout(setting)?),
+            "transactional" => self.transactional = setting.flag()?,
             "state" => drop(setting.ty()?),
             "crate" => drop(setting.path()?),
             _ => return Err(unknown(setting)),
@@ -95,9 +98,9 @@ impl<'a> Read<'a> {
     }
 
     fn into_job(self, kind: String, max_attempts: i16) -> Job {
-        let Self { queue, priority, retry_waits, timeout, .. } = self;
+        let Self { queue, priority, retry_waits, timeout, transactional, .. } = self;
         let queue = queue.unwrap_or_else(|| kind.clone());
-        Job { kind, queue, priority, max_attempts, retry_waits, timeout }
+        Job { kind, queue, priority, max_attempts, retry_waits, timeout, transactional }
     }
 }
 

@@ -20,7 +20,7 @@ const fn known(key: &'static str, takes: &'static str, example: &'static str) ->
 }
 
 /// Every setting there is.
-pub(crate) const KNOWN: [Known; 8] = [
+pub(crate) const KNOWN: [Known; 9] = [
     known("kind", "a name in quotes", "kind = \"send_welcome\""),
     known("queue", "a name in quotes", "queue = \"mail\""),
     known("priority", "a whole number from -32768 to 32767", "priority = -3"),
@@ -28,6 +28,7 @@ pub(crate) const KNOWN: [Known; 8] = [
     known("retry_waits", "durations in quotes, in square brackets", "retry_waits = [\"1m\", \"1h 30m\"]"),
     known("max_attempts", "a whole number from 1 to 32767", "max_attempts = 4"),
     known("timeout", "a duration in quotes", "timeout = \"30s\""),
+    known("transactional", "no value", "transactional"),
     known("crate", "the path under which this crate knows pgq, without quotes", "crate = my_pgq"),
 ];
 
@@ -69,6 +70,11 @@ impl Setting {
             let digits = input.parse::<LitInt>()?;
             format!("{minus}{}", digits.base10_digits()).parse().map_err(|e| Error::new_spanned(&digits, e))
         })
+    }
+
+    /// A setting that is on by being there.
+    pub(crate) fn flag(&self) -> Result<bool> {
+        if self.value.is_empty() { Ok(true) } else { Err(self.mismatch()) }
     }
 
     pub(crate) fn duration(&self) -> Result<Duration> {

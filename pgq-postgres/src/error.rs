@@ -74,6 +74,15 @@ pub enum Error {
     /// The time to run at is too far away.
     #[error("this job would run after the year 9999: the latest run_at is 9999-12-31T23:59:59Z")]
     RunAtTooLate,
+    /// The job has passed to another runner: this attempt must change nothing any more.
+    #[error("the lease of this job is lost: another runner has it, and this transaction was rolled back")]
+    LeaseLost,
+    /// `complete_in` on a type that shares leases with others.
+    #[error("complete_in needs a lease of the job's own: put #[job(transactional)] on its type")]
+    NotTransactional,
+    /// The context does not come from a runner.
+    #[error("this context has no database: it was not made by a runner")]
+    NoRunner,
     /// A setting makes no sense.
     #[error("{0}")]
     Setting(String),

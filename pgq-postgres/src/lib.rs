@@ -4,7 +4,9 @@
 //! inside a transaction, and let a [`Runner`] run it. An application depends on this crate alone; everything
 //! of `pgq-core` is re-exported here.
 
+mod admin;
 mod connection;
+mod context;
 mod enqueue;
 mod error;
 mod migrate;
@@ -21,12 +23,14 @@ pub use pgq_core::__private::JobTrait as Job;
 pub use pgq_core::{
     Attempt, Context, DEFAULT_WAITS, ErrorKind, Handler, JobError, JobId, JobOptions, JobResult, Kind,
     MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, NameError, Outcome, PayloadError, Perform, QueueName, Registration,
-    Registry, RegistryError, Retry, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, decide, decode, encode,
+    Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, decide, decode, encode,
     slow_down,
 };
 #[doc(inline)]
 pub use pgq_macros::PostgresJob as Job;
 
+pub use admin::{Admin, Cancelled};
+pub use context::DatabaseContext;
 pub use enqueue::{Enqueue, ToEnqueue};
 pub use error::Error;
 pub use migrate::{migrate, migrate_schema};

@@ -5,7 +5,7 @@
     "\"not valid\" is not a valid kind: use 1 to 100 of a-z, A-Z, 0-9, '_', '-', '.', ':' and '/'"
 }
 ::core::compile_error! {
-    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `max_attempts`, `timeout`, `crate`"
+    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `max_attempts`, `timeout`, `transactional`, `crate`"
 }
 const _: () = {
     use ::pgq_core as __pgq;
@@ -24,6 +24,7 @@ const _: () = {
         const MAX_ATTEMPTS: i16 = 1;
         const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
         const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
+        const TRANSACTIONAL: bool = false;
         fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
             &self,
             _: __PgqS,

@@ -26,6 +26,7 @@ const _: () = {
         const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(
             ::core::time::Duration::new(0u64, 500000000u32),
         );
+        const TRANSACTIONAL: bool = false;
         fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
             &self,
             __pgq_serializer: __PgqS,

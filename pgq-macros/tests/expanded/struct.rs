@@ -20,6 +20,7 @@ const _: () = {
         const MAX_ATTEMPTS: i16 = 4i16;
         const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
         const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
+        const TRANSACTIONAL: bool = false;
         fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
             &self,
             __pgq_serializer: __PgqS,

@@ -18,7 +18,7 @@ use super::poll::{Idle, poll};
 use super::release::release_strangers;
 use super::settings::STATEMENT_TIMEOUT;
 use super::shared::Shared;
-use crate::connection::{Backoff, Commit, Session};
+use crate::connection::{Backoff, Session};
 use crate::time::Timestamp;
 
 /// The most jobs one statement claims.
@@ -40,6 +40,8 @@ pub(crate) struct Claimed {
     pub(crate) priority: i16,
     pub(crate) kind: String,
     pub(crate) attempt: Attempt,
+    /// How many of its runners died while it ran.
+    pub(crate) crashes: i16,
     /// Whether completing it leaves rows to delete.
     pub(crate) leftovers: bool,
     pub(crate) payload: Vec<u8>,
@@ -75,7 +77,7 @@ impl Claimer {
     pub(crate) fn new(shared: Arc<Shared>, slots: UnboundedSender<Claimed>) -> Self {
         let now = Instant::now();
         Self {
-            session: shared.session("claim", Commit::Asynchronous),
+            session: shared.session("claim"),
             slots,
             floors: Floors::default(),
             queues: shared.queues.iter().map(|queue| queue.as_str().into()).collect(),
@@ -148,6 +150,7 @@ impl Claimer {
             Next::Sleep(time) => tokio::select! {
                 () = sleep(time) => self.idle.overslept(),
                 () = self.shared.wake.notified() => self.idle.woken(),
+                () = self.shared.room.limit_freed() => self.idle.woken(),
                 () = stop => {}
             },
         }
@@ -216,12 +219,12 @@ impl Claimer {
         // A delete returns rows as they lie in the table.
         jobs.sort_unstable_by_key(|job| (job.priority, job.attempt.id));
         let size = jobs.len();
-        self.shared.room.took(size);
         add(&self.shared.counts().claimed, size);
         for job in jobs {
+            self.shared.room.took(&job.attempt.queue);
             // The slots outlive the claimer; were they gone, the lease would be found by a rescuer.
-            if self.slots.send(job).is_err() {
-                self.shared.room.left();
+            if let Err(unsent) = self.slots.send(job) {
+                self.shared.room.left(&unsent.0.attempt.queue);
             }
         }
         debug!(runner = %self.shared.name, size, "claimed");
@@ -251,15 +254,16 @@ async fn claim(
     rescan: bool,
     free: usize,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
-    let free = i32::try_from(free).unwrap_or(i32::MAX);
+    let slots =
+        queues.iter().map(|queue| i32::try_from(shared.room.free_in(queue, free)).unwrap_or(i32::MAX));
     let places = queues.iter().map(|queue| if rescan { START } else { floors.of(queue) });
     let (priorities, ids): (Vec<i16>, Vec<i64>) = places.unzip();
     query(shared.statements().claim.clone())
         .bind(queues.iter().map(|queue| &**queue).collect::<Vec<&str>>())
-        .bind(vec![free; queues.len()])
+        .bind(slots.collect::<Vec<_>>())
         .bind(priorities)
         .bind(ids)
-        .bind(free)
+        .bind(i32::try_from(free).unwrap_or(i32::MAX))
         .bind(&shared.kinds.names)
         .bind(&shared.kinds.versions)
         .bind(&shared.kinds.solo)
@@ -289,6 +293,7 @@ struct Batch {
     priorities: Vec<i16>,
     attempts: Vec<i16>,
     max_attempts: Vec<i16>,
+    crashes: Vec<i16>,
     queues: Vec<String>,
     kinds: Vec<String>,
     payloads: Vec<Option<Vec<u8>>>,
@@ -304,6 +309,7 @@ impl Batch {
             priorities: row.try_get("priorities")?,
             attempts: row.try_get("attempts")?,
             max_attempts: row.try_get("max_attempts")?,
+            crashes: row.try_get("crashes")?,
             queues: row.try_get("queues")?,
             kinds: row.try_get("kinds")?,
             payloads: row.try_get("payloads")?,
@@ -349,6 +355,7 @@ impl Batch {
                     priority: self.priorities[position],
                     kind,
                     attempt,
+                    crashes: self.crashes[position],
                     leftovers,
                     payload: payload.or_else(|| bodies.remove(&id)).unwrap_or_default(),
                     options: options.map(|Json(options)| options),

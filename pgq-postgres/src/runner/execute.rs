@@ -1,9 +1,10 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use pgq_core::{JobError, JobResult, Outcome, decide};
+use pgq_core::{JobResult, Outcome, Run, decide};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -12,9 +13,16 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::claim::Claimed;
+use super::handle::add;
 use super::ledger::{Afterlife, Ended};
 use super::settings::CANCEL_GRACE;
 use super::shared::{KnownKind, Shared};
+use super::suspect::{self, ALONE_FROM};
+use crate::context::InRunner;
+
+/// How long a claimed job may wait for a slot. Whoever prefetched it took the handlers for quicker than they are;
+/// another runner may have a slot.
+const SLOT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Performs claimed jobs, as many at a time as there are slots. Ends when the claimer has ended and every job
 /// that was handed over has.
@@ -27,12 +35,16 @@ pub(crate) async fn execute(
     let running = TaskTracker::new();
     while let Some(job) = claimed.recv().await {
         match free_slot(&shared, &slots, &job).await {
-            Some(slot) => {
+            Slot::Free(slot) => {
                 running.spawn(perform(shared.clone(), job, slot, ends.clone()));
             }
-            None => {
-                end(&shared, job, Outcome::Release, &ends);
-                shared.room.left();
+            Slot::None => give_back(&shared, job, &ends),
+            Slot::Stalled => {
+                shared.room.stalled();
+                give_back(&shared, job, &ends);
+                while let Ok(job) = claimed.try_recv() {
+                    give_back(&shared, job, &ends);
+                }
             }
         }
     }
@@ -40,19 +52,50 @@ pub(crate) async fn execute(
     running.wait().await;
 }
 
-/// A slot for that job; none if the runner stops or loses its lease before one is free.
-async fn free_slot(shared: &Shared, slots: &Arc<Semaphore>, job: &Claimed) -> Option<OwnedSemaphorePermit> {
+enum Slot {
+    Free(OwnedSemaphorePermit),
+    /// The runner stops, or has lost its leases.
+    None,
+    /// No slot in good time.
+    Stalled,
+}
+
+/// A slot for that job; all of them for one that was aboard several crashes.
+async fn free_slot(shared: &Shared, slots: &Arc<Semaphore>, job: &Claimed) -> Slot {
     if shared.stopping() || job.trust.is_cancelled() {
-        return None;
+        return Slot::None;
+    }
+    if job.crashes >= ALONE_FROM {
+        return all_slots(shared, slots, job).await;
     }
     if let Ok(slot) = slots.clone().try_acquire_owned() {
-        return Some(slot);
+        return Slot::Free(slot);
     }
     tokio::select! {
-        slot = slots.clone().acquire_owned() => slot.ok(),
-        () = shared.handle.stop.cancelled() => None,
-        () = job.trust.cancelled() => None,
+        slot = slots.clone().acquire_owned() => slot.map_or(Slot::None, Slot::Free),
+        () = shared.handle.stop.cancelled() => Slot::None,
+        () = job.trust.cancelled() => Slot::None,
+        () = sleep(SLOT_PATIENCE) => Slot::Stalled,
     }
+}
+
+/// Waits until nothing else runs. Nothing is claimed meanwhile: it would have to wait too.
+async fn all_slots(shared: &Shared, slots: &Arc<Semaphore>, job: &Claimed) -> Slot {
+    shared.room.close();
+    let all = u32::try_from(shared.settings.slots).unwrap_or(u32::MAX);
+    let slot = tokio::select! {
+        slots = slots.clone().acquire_many_owned(all) => slots.map_or(Slot::None, Slot::Free),
+        () = shared.handle.stop.cancelled() => Slot::None,
+        () = job.trust.cancelled() => Slot::None,
+    };
+    shared.room.open();
+    slot
+}
+
+fn give_back(shared: &Shared, job: Claimed, ends: &UnboundedSender<Ended>) {
+    let queue = job.attempt.queue.clone();
+    end(shared, job, Outcome::Release, ends);
+    shared.room.left(&queue);
 }
 
 async fn perform(
@@ -62,43 +105,67 @@ async fn perform(
     ends: UnboundedSender<Ended>,
 ) {
     let started = Instant::now();
-    let outcome = match shared.kinds.by_name.get(&job.kind) {
-        Some(kind) => attempt(&shared, kind.clone(), &mut job).await,
-        // Claims name the kinds this runner knows; were one to slip through, it is not ours to fail.
-        None => Outcome::Release,
-    };
-    debug!(id = %job.attempt.id, kind = %job.kind, attempt = job.attempt.number, ?outcome, "ended");
-    end(&shared, job, outcome, &ends);
-    drop(slot);
-    shared.room.ended(started.elapsed());
-}
-
-/// Runs one attempt to its end, whatever the handler does.
-async fn attempt(shared: &Shared, kind: Arc<KnownKind>, job: &mut Claimed) -> Outcome {
-    let options = job.options.take().unwrap_or_default();
-    let limit = options.timeout().or(kind.timeout).or(shared.settings.timeout);
-    let cancellation = shared.cancel.child_token();
-    let payload = std::mem::take(&mut job.payload);
-    let handler = kind.handler.handle(&payload, job.attempt.clone(), cancellation.clone());
-    let caught = AssertUnwindSafe(handler).catch_unwind();
-    let bounded = bounded(caught, limit, &cancellation);
-    let result = tokio::select! {
-        result = bounded => result,
-        // Others may take the job from now on: it must not go on here.
-        () = job.trust.cancelled() => return Outcome::Release,
-        () = overdue(shared) => return Outcome::Release,
-    };
-    match result {
-        Ok(result) => {
-            let retry = options.retry.as_ref().unwrap_or(&kind.retry);
-            decide(result, job.attempt.number, job.attempt.max, retry, fastrand::f64())
-        }
-        Err(panic) => {
-            let error = JobError::from(format!("the handler panicked: {}", panic_text(&*panic)));
-            let retry = options.retry.as_ref().unwrap_or(&kind.retry);
-            decide(Err(error), job.attempt.number, job.attempt.max, retry, fastrand::f64())
+    let queue = job.attempt.queue.clone();
+    match attempt(&shared, &mut job).await {
+        Some(outcome) => end(&shared, job, outcome, &ends),
+        None => {
+            add(&shared.counts().completed, 1);
+            shared.ledger.forget(job.lease);
         }
     }
+    drop(slot);
+    shared.room.ended(&queue, started.elapsed());
+}
+
+/// Runs one attempt to its end, whatever the handler does. No outcome: the handler itself has completed the job.
+async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
+    let Some(kind) = shared.kinds.by_name.get(&job.kind) else {
+        // Claims name the kinds this runner knows; were another to slip through, it is not ours to fail.
+        return Some(Outcome::Release);
+    };
+    if job.crashes > 0 && !suspect::begin(shared, job.lease).await {
+        return Some(Outcome::Release);
+    }
+    let options = job.options.take().unwrap_or_default();
+    let limit = options.timeout().or(kind.timeout).or(shared.settings.timeout);
+    let payload = std::mem::take(&mut job.payload);
+    let cancellation = shared.cancel.child_token();
+    let _entry = shared.running.enter(job.attempt.id.0, cancellation.clone());
+    let in_runner = in_runner(shared, kind, job);
+    let run = Run {
+        attempt: job.attempt.clone(),
+        cancellation: cancellation.clone(),
+        runner: Some(in_runner.clone()),
+    };
+    let caught = AssertUnwindSafe(kind.handler.handle(&payload, run)).catch_unwind();
+    let result = tokio::select! {
+        biased;
+        result = bounded(caught, limit, &cancellation) => result,
+        // Others may take the job from now on: it must not go on here.
+        () = job.trust.cancelled() => return Some(Outcome::Release),
+        () = overdue(shared, &cancellation) => return Some(Outcome::Release),
+    };
+    if in_runner.is_completed() {
+        return None;
+    }
+    let result =
+        result.unwrap_or_else(|panic| Err(format!("the handler panicked: {}", panic_text(&*panic)).into()));
+    let retry = options.retry.as_ref().unwrap_or(&kind.retry);
+    let outcome = decide(result, job.attempt.number, job.attempt.max, retry, fastrand::f64());
+    debug!(id = %job.attempt.id, kind = %job.kind, attempt = job.attempt.number, ?outcome, "ended");
+    Some(outcome)
+}
+
+fn in_runner(shared: &Shared, kind: &KnownKind, job: &Claimed) -> Arc<InRunner> {
+    Arc::new(InRunner {
+        pool: shared.pool.clone(),
+        schema: shared.settings.schema.clone(),
+        runner: shared.id,
+        lease: job.lease,
+        transactional: kind.transactional,
+        keep_completed: shared.settings.keep_completed.is_some(),
+        completed: AtomicBool::new(false),
+    })
 }
 
 type Caught = Result<JobResult, Box<dyn std::any::Any + Send>>;
@@ -122,9 +189,9 @@ async fn bounded(
     }
 }
 
-/// Returns when a cancelled handler has had its time to return. Never for a runner that goes on.
-async fn overdue(shared: &Shared) {
-    shared.cancel.cancelled().await;
+/// Returns when a cancelled handler has had its time to return.
+async fn overdue(shared: &Shared, cancellation: &CancellationToken) {
+    cancellation.cancelled().await;
     tokio::select! {
         () = sleep(CANCEL_GRACE) => {}
         () = shared.handle.stop_now.cancelled() => {}

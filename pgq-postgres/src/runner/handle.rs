@@ -45,6 +45,7 @@ impl RunnerHandle {
             released: counts.released.load(Relaxed),
             lease_lost: counts.lease_lost.load(Relaxed),
             rescued: counts.rescued.load(Relaxed),
+            unserved_kinds: counts.unserved_kinds.load(Relaxed),
             database_errors: counts.database_errors.load(Relaxed),
         }
     }
@@ -70,6 +71,8 @@ pub struct RunnerCounts {
     pub lease_lost: u64,
     /// Jobs taken back from dead runners.
     pub rescued: u64,
+    /// Kinds that wait in this runner's queues and that no living runner knows, at the last look.
+    pub unserved_kinds: u64,
     /// Failures of the database that the runner survived.
     pub database_errors: u64,
 }
@@ -84,6 +87,7 @@ pub(crate) struct Counts {
     pub(crate) released: AtomicU64,
     pub(crate) lease_lost: AtomicU64,
     pub(crate) rescued: AtomicU64,
+    pub(crate) unserved_kinds: AtomicU64,
     pub(crate) database_errors: AtomicU64,
 }
 

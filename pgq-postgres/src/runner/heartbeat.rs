@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use sqlx::{Connection, PgConnection, query, query_scalar};
+use sqlx::{Connection, PgConnection, query, query_as, query_scalar};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, warn};
@@ -105,24 +105,26 @@ async fn beat_until_rest(shared: &Shared, session: &mut PgConnection) -> Result<
         tokio::select! {
             () = shared.rest.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
+            () = shared.cancellation.notified() => {}
         }
         let sent = Instant::now();
         let trust = shared.liveness.trust();
-        let beat = query_scalar::<_, bool>(shared.statements().heartbeat.clone())
+        let beat = query_as::<_, (bool, Vec<i64>)>(shared.statements().heartbeat.clone())
             .bind(shared.id)
             .bind(f64::from(DEAD_AFTER_BEATS_UNLOCKED))
             .fetch_optional(&mut *session);
-        let late = tokio::select! {
-            late = beat => late?,
+        let answer = tokio::select! {
+            answer = beat => answer?,
             // Kept open until here: while the server has not lost the session, its lock is held.
             () = trust.cancelled() => return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
         };
-        let Some(late) = late else {
+        let Some((late, cancelled)) = answer else {
             warn!(runner = %shared.name, "this runner was taken for dead: its jobs belong to others now");
             shared.liveness.lose_trust();
             return Err(sqlx::Error::RowNotFound);
         };
         shared.liveness.beat(sent);
+        cancelled.into_iter().for_each(|job| shared.running.cancel(job));
         if late {
             shared.suspicion.notify_one();
         }

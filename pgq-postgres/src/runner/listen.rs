@@ -6,6 +6,9 @@ use tracing::debug;
 use super::shared::Shared;
 use crate::connection::{Backoff, Commit, listening_pool, runner_options};
 
+/// What `cancel_running.sql` notifies; no queue can be named so.
+const CANCEL: &str = "!cancel";
+
 /// Wakes the claimer when an enqueue says so. Only makes it fast: whatever is missed here, polling finds.
 pub(crate) async fn listen(shared: Arc<Shared>) {
     let mut backoff = Backoff::default();
@@ -31,6 +34,9 @@ async fn listen_once(shared: &Shared) -> Result<(), sqlx::Error> {
     shared.wake.notify_one();
     while let Some(notification) = listener.try_recv().await? {
         let queue = notification.payload();
+        if queue == CANCEL {
+            shared.cancellation.notify_one();
+        }
         debug!(queue, "notified");
         if shared.queues.iter().any(|known| known == queue) {
             shared.wake.notify_one();

@@ -6,17 +6,17 @@ use tokio::time::{Instant, sleep_until};
 use super::prune::prune;
 use super::rescue::rescue;
 use super::shared::Shared;
-use crate::connection::Commit;
+use super::unserved::tell_unserved;
 
 /// How often finished jobs are pruned.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often leases without a runner are looked for when no heartbeat raised a suspicion.
+/// How often leases without a runner and jobs without a program are looked for. A suspicion comes sooner.
 const RESCUE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Rescues and prunes, on a session of its own so that neither delays a claim or a settle.
 pub(crate) async fn maintain(shared: Arc<Shared>) {
-    let mut session = shared.session("maintain", Commit::Asynchronous);
+    let mut session = shared.session("maintain");
     let stop = shared.handle.stop.clone();
     let mut next_prune = Instant::now() + PRUNE_INTERVAL.mul_f64(fastrand::f64());
     let mut next_rescue = Instant::now();
@@ -30,6 +30,9 @@ pub(crate) async fn maintain(shared: Arc<Shared>) {
             next_rescue = Instant::now() + RESCUE_INTERVAL;
             if let Err(error) = rescue(&shared, &mut session).await {
                 shared.survived("rescue", &error);
+            }
+            if let Err(error) = tell_unserved(&shared, &mut session).await {
+                shared.survived("unserved", &error);
             }
         }
         if Instant::now() >= next_prune {

@@ -16,11 +16,14 @@ mod prune;
 mod release;
 mod rescue;
 mod room;
+mod running;
 mod settings;
 mod settle;
 mod shared;
 mod shutdown;
 mod start;
+mod suspect;
+mod unserved;
 
 use std::time::Duration;
 
@@ -75,7 +78,7 @@ impl Runner {
     /// The database of this pool instead of `DATABASE_URL`. The runner opens its own connections to it and
     /// takes none from the pool.
     pub fn pool(mut self, pool: PgPool) -> Self {
-        self.settings.database = Database::Of(Box::new((*pool.connect_options()).clone()));
+        self.settings.database = Database::Of(pool);
         self
     }
 
@@ -124,9 +127,21 @@ impl Runner {
         self
     }
 
-    /// How long discarded and cancelled jobs are kept; seven days unless set.
-    pub fn keep_failed(mut self, age: Duration) -> Self {
-        self.settings.keep_failed = age;
+    /// How long discarded jobs are kept; seven days unless set.
+    pub fn keep_discarded(mut self, age: Duration) -> Self {
+        self.settings.keep_discarded = age;
+        self
+    }
+
+    /// How long cancelled jobs are kept; seven days unless set.
+    pub fn keep_cancelled(mut self, age: Duration) -> Self {
+        self.settings.keep_cancelled = age;
+        self
+    }
+
+    /// At most that many jobs of this queue at a time in this runner.
+    pub fn queue_limit(mut self, queue: impl Into<String>, jobs: usize) -> Self {
+        self.settings.queue_limits.insert(queue.into(), jobs);
         self
     }
 

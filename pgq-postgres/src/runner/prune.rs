@@ -18,8 +18,8 @@ const FOREIGN_COMPLETED_AGE: Duration = Duration::from_secs(7 * 86_400);
 /// Deletes finished jobs that are older than their state's age, in small batches.
 pub(crate) async fn prune(shared: &Shared, session: &mut Session) -> Result<(), sqlx::Error> {
     let completed = shared.settings.keep_completed.unwrap_or(FOREIGN_COMPLETED_AGE);
-    let failed = shared.settings.keep_failed;
-    let ages: Vec<PgInterval> = [completed, failed, failed].into_iter().map(interval).collect();
+    let ages = [completed, shared.settings.keep_discarded, shared.settings.keep_cancelled];
+    let ages: Vec<PgInterval> = ages.into_iter().map(interval).collect();
     while !shared.stopping() {
         let mut lent = session.lend().await?;
         let pruned: i64 = limited(

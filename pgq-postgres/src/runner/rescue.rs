@@ -113,6 +113,6 @@ async fn try_rescue(
         .fetch_one(&mut *savepoint)
         .await?;
     savepoint.commit().await?;
-    let (again, discarded): (i64, i64) = (row.try_get("again")?, row.try_get("discarded")?);
-    Ok(usize::try_from(again + discarded).unwrap_or(0))
+    let (again, ended): (i64, i64) = (row.try_get("again")?, row.try_get("ended")?);
+    Ok(usize::try_from(again + ended).unwrap_or(0))
 }

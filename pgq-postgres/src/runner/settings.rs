@@ -1,6 +1,8 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::connection::Commit;
 use crate::{Error, Schema};
@@ -41,7 +43,9 @@ pub(crate) struct Settings {
     pub(crate) heartbeat_interval: Duration,
     pub(crate) listen: bool,
     pub(crate) keep_completed: Option<Duration>,
-    pub(crate) keep_failed: Duration,
+    pub(crate) keep_discarded: Duration,
+    pub(crate) keep_cancelled: Duration,
+    pub(crate) queue_limits: HashMap<String, usize>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Duration,
     pub(crate) start_patience: Duration,
@@ -55,7 +59,7 @@ pub(crate) enum Database {
     /// At `DATABASE_URL`.
     FromEnvironment,
     /// Where a pool of the user's goes.
-    Of(Box<PgConnectOptions>),
+    Of(PgPool),
 }
 
 impl Default for Settings {
@@ -69,7 +73,9 @@ impl Default for Settings {
             heartbeat_interval: HEARTBEAT_INTERVAL,
             listen: true,
             keep_completed: None,
-            keep_failed: Duration::from_secs(7 * 86_400),
+            keep_discarded: Duration::from_secs(7 * 86_400),
+            keep_cancelled: Duration::from_secs(7 * 86_400),
+            queue_limits: HashMap::new(),
             timeout: None,
             grace: Duration::from_secs(30),
             start_patience: Duration::from_secs(30),
@@ -84,6 +90,13 @@ impl Settings {
         let wrong = |text: String| Err(Error::Setting(text));
         if !(1..=MAX_SLOTS).contains(&self.slots) {
             return wrong(format!("slots is {}: use 1 to {MAX_SLOTS}", self.slots));
+        }
+        if let Some(queue) =
+            self.queue_limits.iter().find_map(|(queue, limit)| (*limit == 0).then_some(queue))
+        {
+            return wrong(format!(
+                "the limit of queue {queue} is 0: pause the queue, or leave it out of .queues(..)"
+            ));
         }
         if self.poll_interval < Duration::from_millis(1) {
             return wrong("poll_interval is under a millisecond: that would keep the database busy".into());
@@ -101,7 +114,7 @@ impl Settings {
 
     pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, Error> {
         match &self.database {
-            Database::Of(options) => Ok((**options).clone()),
+            Database::Of(pool) => Ok((*pool.connect_options()).clone()),
             Database::FromEnvironment => match std::env::var("DATABASE_URL") {
                 Ok(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
                     url.parse().map_err(|error: sqlx::Error| Error::DatabaseUrl(error.to_string()))
@@ -109,6 +122,14 @@ impl Settings {
                 Ok(url) if !url.is_empty() => Err(Error::DatabaseUrl("it begins otherwise".into())),
                 _ => Err(Error::NoDatabase),
             },
+        }
+    }
+
+    /// The user's pool, or one for handlers where there is none. Opens nothing before it is used.
+    pub(crate) fn handlers_pool(&self, database: &PgConnectOptions) -> PgPool {
+        match &self.database {
+            Database::Of(pool) => pool.clone(),
+            Database::FromEnvironment => PgPoolOptions::new().connect_lazy_with(database.clone()),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::handle::add;
 use super::ledger::{Afterlife, Ended, Flush, Remains};
 use super::settings::DEAD_AFTER_BEATS;
 use super::shared::Shared;
-use crate::connection::{Backoff, Commit, Session, is_permanent};
+use crate::connection::{Backoff, Session, is_permanent};
 use crate::time::interval;
 
 /// Outcomes are recorded when so many wait, or after this time, whichever comes first.
@@ -34,7 +34,7 @@ pub(crate) struct Settler {
 
 impl Settler {
     pub(crate) fn new(shared: Arc<Shared>, ends: UnboundedReceiver<Ended>) -> Self {
-        Self { session: shared.session("settle", Commit::Asynchronous), shared, ends }
+        Self { session: shared.session("settle"), shared, ends }
     }
 
     pub(crate) async fn run(mut self) {

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgq_core::{Handler, Retry};
+use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
@@ -13,8 +14,9 @@ use super::handle::{Counts, RunnerHandle, add};
 use super::ledger::Ledger;
 use super::liveness::Liveness;
 use super::room::Room;
+use super::running::RunningJobs;
 use super::settings::Settings;
-use crate::connection::{Commit, Session, runner_options};
+use crate::connection::{Session, runner_options};
 use crate::sql::Statements;
 
 /// What all parts of one runner know.
@@ -34,6 +36,14 @@ pub(crate) struct Shared {
     pub(crate) wake: Notify,
     /// Another runner may be dead.
     pub(crate) suspicion: Notify,
+    /// Somebody cancelled a job: the next heartbeat should not wait.
+    pub(crate) cancellation: Notify,
+    /// The jobs that run here, to be cancelled by id.
+    pub(crate) running: RunningJobs,
+    /// Notes that suspects begin. Opened when the first one does.
+    pub(crate) suspects: Mutex<Session>,
+    /// What handlers use.
+    pub(crate) pool: PgPool,
     pub(crate) handle: RunnerHandle,
     /// Tells running handlers to come to an end.
     pub(crate) cancel: CancellationToken,
@@ -55,9 +65,8 @@ impl Shared {
     }
 
     /// A session for one part of the runner.
-    pub(crate) fn session(&self, part: &str, commit: Commit) -> Session {
-        let commit = if self.settings.commit == Commit::Durable { Commit::Durable } else { commit };
-        Session::new(runner_options(&self.database, &format!("pgq {part}"), commit))
+    pub(crate) fn session(&self, part: &str) -> Session {
+        session(&self.database, &self.settings, part)
     }
 
     /// Every failure of the database is survived, counted and told.
@@ -67,11 +76,17 @@ impl Shared {
     }
 }
 
+/// A session for one part of a runner.
+pub(crate) fn session(database: &PgConnectOptions, settings: &Settings, part: &str) -> Session {
+    Session::new(runner_options(database, &format!("pgq {part}"), settings.commit))
+}
+
 /// A kind as the runner executes it.
 pub(crate) struct KnownKind {
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) retry: Retry,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) transactional: bool,
 }
 
 /// The kinds this runner knows, in the form that claiming asks for and in the form that executing does.

@@ -3,7 +3,7 @@ use std::thread::JoinHandle as ThreadHandle;
 
 use pgq_core::{QueueName, Registry, RegistryError, States};
 use sqlx::Connection;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -18,9 +18,10 @@ use super::listen::listen;
 use super::liveness::Liveness;
 use super::maintain::maintain;
 use super::room::Room;
+use super::running::RunningJobs;
 use super::settings::Settings;
 use super::settle::Settler;
-use super::shared::{Kinds, KnownKind, Shared};
+use super::shared::{Kinds, KnownKind, Shared, session};
 use crate::connection::{Commit, connect_patiently, runner_options};
 use crate::{Error, migrate};
 
@@ -61,14 +62,18 @@ pub(crate) async fn start(
     let shared = Arc::new(Shared {
         id: Uuid::new_v4(),
         name: name(),
-        database,
         kinds,
         queues,
         ledger: Ledger::default(),
         liveness: Liveness::new(settings.heartbeat_interval),
-        room: Room::new(settings.slots),
+        room: Room::new(settings.slots, &settings.queue_limits),
         wake: Notify::new(),
         suspicion: Notify::new(),
+        cancellation: Notify::new(),
+        running: RunningJobs::default(),
+        suspects: Mutex::new(session(&database, &settings, "suspects")),
+        pool: settings.handlers_pool(&database),
+        database,
         handle,
         cancel: CancellationToken::new(),
         rest: CancellationToken::new(),
@@ -124,7 +129,11 @@ fn kinds(registry: &Registry, states: &States) -> Result<Kinds, Error> {
             handler: registration.bind(states)?,
             retry: registration.retry.clone(),
             timeout: registration.timeout,
+            transactional: registration.transactional,
         };
+        if registration.transactional {
+            kinds.solo.push(registration.kind.to_owned());
+        }
         kinds.names.push(registration.kind.to_owned());
         kinds.versions.push(registration.version);
         kinds.by_name.insert(registration.kind.to_owned(), Arc::new(known));

@@ -20,12 +20,12 @@ claimed as (
         limit $5))
     returning r.*
 )
-insert into pgq.leases (id, runner_id, ids, enqueued_ats, shapes, priorities, versions, attempts, max_attempts,
+insert into pgq.leases (id, runner_id, started, ids, enqueued_ats, shapes, priorities, versions, attempts, max_attempts,
                         crashes, queues, kinds, payloads, options, run_ats)
-select gen_random_uuid(), $9, array_agg(id), array_agg(enqueued_at), array_agg(shape), array_agg(priority),
+select gen_random_uuid(), $9, max(crashes) = 0, array_agg(id), array_agg(enqueued_at), array_agg(shape), array_agg(priority),
        array_agg(version), array_agg(attempts), array_agg(max_attempts), array_agg(crashes), array_agg(queue),
        array_agg(kind), array_agg(payload), array_agg(options), array_agg(run_at)
 from claimed
 group by case when kind = any($8) or crashes > 0 then id end
-returning id, ids, enqueued_ats, shapes, priorities, versions, attempts, max_attempts, crashes, queues, kinds,
+returning id, ids, enqueued_ats, priorities, attempts, max_attempts, crashes, queues, kinds,
           payloads, options

@@ -1,6 +1,9 @@
 -- The runner lives. No row: a rescuer took it for dead. Also says whether another runner may be dead, that is
--- silent for $2 of its intervals.
+-- silent for $2 of its intervals, and which of this runner's jobs somebody cancelled.
 update pgq.runners set heartbeat_at = now() where id = $1
 returning exists (
     select from pgq.runners r where r.heartbeat_at < now() - $2 * r.heartbeat_every and r.id <> $1
-) as late
+) as late,
+array(
+    select unnest(l.cancelled) from pgq.leases l where l.runner_id = $1 and l.cancelled is not null
+) as cancelled

@@ -1,35 +1,40 @@
 -- Takes back what dead runner $1 (named $4) had not settled in its lease $2, or only the job at position $3 of it.
 -- The attempt is spent and a crash is counted; at the last attempt, or at $5 crashes, the job is discarded.
+-- A job that was aboard an earlier crash and had not begun again is not to blame for this one: it goes back as it was.
+-- A job that somebody cancelled ends.
 -- $3 null: all jobs, and the lease ends. The caller holds the rescue lock and has found the runner dead.
 with held as materialized (
-    select l.runner_id, l.id, l.done, cardinality(l.ids) as size
+    select l.runner_id, l.id, l.done, l.cancelled, cardinality(l.ids) as size
     from pgq.leases l where l.runner_id = $1 and l.id = $2 for update
 ),
 lost as materialized (
-    select j.*, j.attempts + 1 >= j.max_attempts as spent, j.crashes + 1 >= $5 as poison
+    select j.*, j.attempts + j.started::integer as spent, j.crashes + j.started::integer as crashed,
+           case when j.id = any(held.cancelled) then 'cancelled while it ran'
+                when j.started and j.crashes + 1 >= $5 then format('its runner died %s times while it ran', j.crashes + 1)
+                when j.started and j.attempts + 1 >= j.max_attempts then 'its runner died during its last attempt'
+           end as reason,
+           case when j.id = any(held.cancelled) then 'cancelled' else 'discarded' end as state
     from held join pgq.leased j on j.runner_id = held.runner_id and j.lease_id = held.id
     where $3::integer is null or j.position = $3
 ),
 failed as (
     insert into pgq.failures (job_id, attempt, crash, runner, error)
-    select id, attempts + 1, true, $4, 'the runner died during this attempt' from lost
+    select id, spent, true, $4, 'the runner died during this attempt' from lost where started
 ),
 again as (
     insert into pgq.ready (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind,
                            payload, options, run_at)
-    select id, enqueued_at, shape, priority, version, attempts + 1, max_attempts, crashes + 1, queue, kind,
+    select id, enqueued_at, shape, priority, version, spent, max_attempts, crashed, queue, kind,
            payload, options, run_at
-    from lost where not spent and not poison
+    from lost where reason is null
     returning queue
 ),
 ended as (
     insert into pgq.finished (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, state,
                               queue, kind, payload, options, run_at, reason)
-    select id, enqueued_at, shape, priority, version, attempts + 1, max_attempts, crashes + 1, 'discarded',
-           queue, kind, payload, options, run_at,
-           case when poison then format('its runner died %s times while it ran', crashes + 1)
-                else 'its runner died during its last attempt' end
-    from lost where spent or poison
+    select id, enqueued_at, shape, priority, version, spent, max_attempts, crashed, state,
+           queue, kind, payload, options, run_at, reason
+    from lost where reason is not null
 ),
 gone as (
     delete from pgq.leases l using held h where l.runner_id = h.runner_id and l.id = h.id and $3 is null
@@ -45,5 +50,5 @@ woken as materialized (
     where exists (select from pgq.sleepers s where s.queue = q.queue and s.asleep)
 )
 select (select count(*) from again) as again,
-       (select count(*) from lost where spent or poison) as discarded,
+       (select count(*) from lost where reason is not null) as ended,
        (select count(*) from woken) as woken

@@ -2,15 +2,18 @@
 -- $2-$4 leases, their bitmaps of settled jobs, and whether that is all of them.
 -- $5-$9 the outcomes that leave something: lease, position, outcome, wait, error. $10 the runner's name.
 -- $11 the channel. $12 queues in which a job completed: they are slow no longer.
+-- A job that somebody cancelled neither retries nor snoozes nor goes back.
 -- A job that was settled before is not in pgq.leased any more, so a repeated flush changes nothing.
 with held as materialized (
-    select l.id, s.done, s.whole
+    select l.id, s.done, s.whole, l.cancelled
     from unnest($2::uuid[], $3::bytea[], $4::boolean[]) as s (id, done, whole)
     join pgq.leases l on l.runner_id = $1 and l.id = s.id
     for update of l
 ),
 settled as materialized (
-    select j.*, o.outcome, o.wait, o.error
+    select j.*, o.wait, o.error,
+           case when o.outcome in ('retry', 'snooze', 'release') and j.id = any(held.cancelled) then 'cancel'
+                else o.outcome end as outcome
     from unnest($5::uuid[], $6::integer[], $7::text[], $8::interval[], $9::text[])
         as o (lease_id, position, outcome, wait, error)
     join held on held.id = o.lease_id
@@ -18,7 +21,12 @@ settled as materialized (
 ),
 failed as (
     insert into pgq.failures (job_id, attempt, runner, error)
-    select id, attempts + 1, $10, error from settled where outcome in ('retry', 'discard')
+    select id, attempts + 1, $10, error from settled where error is not null
+),
+-- The first failure and the last ten are kept.
+old as (
+    delete from pgq.failures f using settled s
+    where s.error is not null and f.job_id = s.id and f.attempt > 1 and f.attempt <= s.attempts - 9
 ),
 later as (
     insert into pgq.scheduled (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue,
@@ -37,10 +45,10 @@ released as (
 ended as (
     insert into pgq.finished (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, state,
                               queue, kind, payload, options, run_at, reason)
-    select id, enqueued_at, shape, priority, version, attempts + 1, max_attempts, crashes,
-           case outcome when 'keep' then 'completed' else 'discarded' end,
-           queue, kind, payload, options, run_at, error
-    from settled where outcome in ('keep', 'discard')
+    select id, enqueued_at, shape, priority, version, attempts + (outcome <> 'cancel')::integer, max_attempts, crashes,
+           case outcome when 'keep' then 'completed' when 'cancel' then 'cancelled' else 'discarded' end,
+           queue, kind, payload, options, run_at, case outcome when 'cancel' then 'cancelled while it ran' else error end
+    from settled where outcome in ('keep', 'discard', 'cancel')
 ),
 bodies as (
     delete from pgq.payloads p using settled s where s.outcome = 'complete' and p.job_id = s.id

@@ -150,7 +150,7 @@ async fn a_lease_that_its_owner_does_not_know_is_given_back() {
         Step::succeed(2).queue("aside").enqueue(&pool).await.unwrap();
         query(
             "with r as (delete from pgq.ready where queue = 'aside' returning *) \
-             insert into pgq.leases select gen_random_uuid(), (select id from pgq.runners), now(), null, \
+             insert into pgq.leases select gen_random_uuid(), (select id from pgq.runners), now(), null, null, true, \
              array[id], array[enqueued_at], array[shape], array[priority], array[version], array[attempts], \
              array[max_attempts], array[crashes], array['step'], array[kind], array[payload], array[options], \
              array[run_at] from r",

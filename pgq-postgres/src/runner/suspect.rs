@@ -1,0 +1,27 @@
+//! A job that was aboard a crash may be what caused it.
+
+use sqlx::query_scalar;
+use uuid::Uuid;
+
+use super::claim::limited;
+use super::shared::Shared;
+
+/// From so many crashes on a job runs with nothing else in its runner.
+pub(crate) const ALONE_FROM: i16 = 2;
+
+/// Notes that a suspect begins, so that a crash from now on counts against it; one that only waited in the
+/// hands of a runner that died is not to blame. False if the lease is lost, or nobody can tell.
+pub(crate) async fn begin(shared: &Shared, lease: Uuid) -> bool {
+    let mut session = shared.suspects.lock().await;
+    let begun = async {
+        let mut lent = session.lend().await?;
+        let begin = query_scalar::<_, Uuid>(shared.statements().start_suspect.clone());
+        let held = limited(begin.bind(shared.id).bind(lease).fetch_optional(&mut *lent)).await?;
+        lent.keep();
+        Ok(held.is_some())
+    };
+    begun.await.unwrap_or_else(|error| {
+        shared.survived("suspect", &error);
+        false
+    })
+}

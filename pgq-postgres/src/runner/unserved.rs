@@ -1,0 +1,30 @@
+use std::sync::atomic::Ordering::Relaxed;
+
+use sqlx::query_as;
+use tracing::warn;
+
+use super::claim::limited;
+use super::shared::Shared;
+use crate::connection::Session;
+
+/// How far into each queue to look.
+const LOOK_AT: i64 = 1000;
+
+/// Tells of kinds that wait in this runner's queues and that no living runner knows: their code was removed, or
+/// its new version is not yet deployed. They stay untouched.
+pub(crate) async fn tell_unserved(shared: &Shared, session: &mut Session) -> Result<(), sqlx::Error> {
+    let mut lent = session.lend().await?;
+    let kinds: Vec<(String, i64)> = limited(
+        query_as(shared.statements().unserved_kinds.clone())
+            .bind(&shared.queues)
+            .bind(LOOK_AT)
+            .fetch_all(&mut *lent),
+    )
+    .await?;
+    lent.keep();
+    shared.counts().unserved_kinds.store(kinds.len() as u64, Relaxed);
+    for (kind, jobs) in kinds {
+        warn!(runner = %shared.name, kind, jobs, "jobs of this kind wait, and no running program knows it");
+    }
+    Ok(())
+}

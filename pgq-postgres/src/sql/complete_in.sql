@@ -1,0 +1,22 @@
+-- Completes the one job of lease $2 in the handler's own transaction. No row: the lease is lost, or holds more jobs.
+-- $3 keep the completed job.
+with held as (
+    delete from pgq.leases where runner_id = $1 and id = $2 and cardinality(ids) = 1 returning *
+),
+kept as (
+    insert into pgq.finished (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, state,
+                              queue, kind, payload, options, run_at)
+    select ids[1], enqueued_ats[1], shapes[1], priorities[1], versions[1], attempts[1] + 1, max_attempts[1],
+           crashes[1], 'completed', queues[1], kinds[1], payloads[1], options[1], run_ats[1]
+    from held where $3
+),
+bodies as (
+    delete from pgq.payloads p using held h where not $3 and p.job_id = h.ids[1]
+),
+history as (
+    delete from pgq.failures f using held h where not $3 and f.job_id = h.ids[1]
+),
+recovered as (
+    update pgq.queues q set slow_ms = 0, slow_until = null from held h where q.name = h.queues[1] and q.slow_ms > 0
+)
+select id from held
