@@ -15,7 +15,6 @@ use tracing::{debug, warn};
 use super::claim::Claimed;
 use super::handle::add;
 use super::ledger::{Afterlife, Ended};
-use super::settings::CANCEL_GRACE;
 use super::shared::{KnownKind, Shared};
 use super::suspect::{self, ALONE_FROM};
 use crate::context::InRunner;
@@ -140,7 +139,7 @@ async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
     let caught = AssertUnwindSafe(kind.handler.handle(&payload, run)).catch_unwind();
     let result = tokio::select! {
         biased;
-        result = bounded(caught, limit, &cancellation) => result,
+        result = bounded(caught, limit, &cancellation, shared.settings.cancel_grace) => result,
         // Others may take the job from now on: it must not go on here.
         () = job.trust.cancelled() => return Some(Outcome::Release),
         () = overdue(shared, &cancellation) => return Some(Outcome::Release),
@@ -176,6 +175,7 @@ async fn bounded(
     handler: impl Future<Output = Caught>,
     limit: Option<Duration>,
     cancellation: &CancellationToken,
+    grace: Duration,
 ) -> Caught {
     tokio::pin!(handler);
     let Some(limit) = limit else { return handler.await };
@@ -183,7 +183,7 @@ async fn bounded(
         return result;
     }
     cancellation.cancel();
-    match timeout(CANCEL_GRACE, &mut handler).await {
+    match timeout(grace, &mut handler).await {
         Ok(result) => result,
         Err(_) => Ok(Err(format!("timed out after {limit:?}").into())),
     }
@@ -193,7 +193,7 @@ async fn bounded(
 async fn overdue(shared: &Shared, cancellation: &CancellationToken) {
     cancellation.cancelled().await;
     tokio::select! {
-        () = sleep(CANCEL_GRACE) => {}
+        () = sleep(shared.settings.cancel_grace) => {}
         () = shared.handle.stop_now.cancelled() => {}
     }
 }

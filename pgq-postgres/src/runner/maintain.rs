@@ -8,9 +8,6 @@ use super::rescue::rescue;
 use super::shared::Shared;
 use super::unserved::tell_unserved;
 
-/// How often finished jobs are pruned.
-const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
-
 /// How often leases without a runner and jobs without a program are looked for. A suspicion comes sooner.
 const RESCUE_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -18,7 +15,8 @@ const RESCUE_INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) async fn maintain(shared: Arc<Shared>) {
     let mut session = shared.session("maintain");
     let stop = shared.handle.stop.clone();
-    let mut next_prune = Instant::now() + PRUNE_INTERVAL.mul_f64(fastrand::f64());
+    let prune_interval = shared.settings.prune_interval;
+    let mut next_prune = Instant::now() + prune_interval.mul_f64(fastrand::f64());
     let mut next_rescue = Instant::now();
     loop {
         tokio::select! {
@@ -36,7 +34,7 @@ pub(crate) async fn maintain(shared: Arc<Shared>) {
             }
         }
         if Instant::now() >= next_prune {
-            next_prune = Instant::now() + PRUNE_INTERVAL;
+            next_prune = Instant::now() + prune_interval;
             if let Err(error) = prune(&shared, &mut session).await {
                 shared.survived("prune", &error);
             }

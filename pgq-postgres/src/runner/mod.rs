@@ -158,6 +158,19 @@ impl Runner {
         self
     }
 
+    /// How long a handler may go on after it was told to end early, by a timeout, a cancel or the end of the
+    /// [`grace`](Self::grace), before it is dropped; 5 seconds unless set.
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.settings.cancel_grace = grace;
+        self
+    }
+
+    /// How often finished jobs that are past their age are deleted; every minute unless set.
+    pub fn prune_interval(mut self, interval: Duration) -> Self {
+        self.settings.prune_interval = interval;
+        self
+    }
+
     /// How long to try to reach the database at start; 30 seconds unless set.
     pub fn start_patience(mut self, patience: Duration) -> Self {
         self.settings.start_patience = patience;

@@ -29,8 +29,15 @@ pub(crate) const MAX_CRASHES: i16 = 3;
 /// How long a statement of the claiming or settling session may take before the session is given up.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a cancelled handler may take to return before it is dropped.
+/// How long a cancelled handler may take to return before it is dropped, unless set otherwise.
 pub(crate) const CANCEL_GRACE: Duration = Duration::from_secs(5);
+
+/// How often finished jobs are pruned, unless set otherwise.
+pub(crate) const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Less would keep the database busy; more would keep finished jobs far beyond their age.
+const SHORTEST_PRUNE_INTERVAL: Duration = Duration::from_millis(1);
+const LONGEST_PRUNE_INTERVAL: Duration = Duration::from_secs(86_400);
 
 /// How a runner was set up.
 #[derive(Debug, Clone)]
@@ -48,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) queue_limits: HashMap<String, usize>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Duration,
+    pub(crate) cancel_grace: Duration,
+    pub(crate) prune_interval: Duration,
     pub(crate) start_patience: Duration,
     pub(crate) signals: bool,
     pub(crate) commit: Commit,
@@ -78,6 +87,8 @@ impl Default for Settings {
             queue_limits: HashMap::new(),
             timeout: None,
             grace: Duration::from_secs(30),
+            cancel_grace: CANCEL_GRACE,
+            prune_interval: PRUNE_INTERVAL,
             start_patience: Duration::from_secs(30),
             signals: true,
             commit: Commit::Asynchronous,
@@ -105,6 +116,9 @@ impl Settings {
             return wrong(
                 "heartbeat_interval is under 100 ms: a busy machine would be taken for dead".into(),
             );
+        }
+        if !(SHORTEST_PRUNE_INTERVAL..=LONGEST_PRUNE_INTERVAL).contains(&self.prune_interval) {
+            return wrong(format!("prune_interval is {:?}: use 1 ms to 1 day", self.prune_interval));
         }
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return wrong("timeout is zero: no attempt could finish".into());

@@ -5,7 +5,6 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use super::settings::CANCEL_GRACE;
 use super::shared::Shared;
 use super::start::Running;
 
@@ -56,7 +55,7 @@ async fn finish(shared: &Arc<Shared>, executor: &mut JoinHandle<()>, signals: &m
     }
     shared.cancel.cancel();
     tokio::select! {
-        done = timeout(CANCEL_GRACE + BLOCKED_GRACE, &mut *executor) => {
+        done = timeout(shared.settings.cancel_grace.saturating_add(BLOCKED_GRACE), &mut *executor) => {
             if let Ok(done) = done {
                 ended("executor", done);
             }
