@@ -43,6 +43,7 @@ statements! {
     migrations_table,
     pause,
     payloads,
+    ping,
     poll,
     prune,
     register_runner,

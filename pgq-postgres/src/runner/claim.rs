@@ -40,6 +40,7 @@ pub(crate) struct Claimed {
     pub(crate) priority: i16,
     pub(crate) kind: String,
     pub(crate) attempt: Attempt,
+    pub(crate) claimed_at: Instant,
     /// How many of its runners died while it ran.
     pub(crate) crashes: i16,
     /// Whether completing it leaves rows to delete.
@@ -127,19 +128,26 @@ impl Claimer {
             if now >= self.next_poll {
                 self.poll().await?;
             }
-            if self.claim(free).await? > 0 {
-                self.idle.found(&self.shared, &mut self.session).await?;
-                return Ok(Next::Turn);
+            match self.claim(free).await? {
+                0 => self.idle.found_nothing(),
+                all if all == free => {
+                    self.idle.found_all(&self.shared, &mut self.session).await?;
+                    return Ok(Next::Turn);
+                }
+                _ => self.idle.found_the_rest(),
             }
-            self.idle.found_nothing();
         }
         let seen = self.poll().await?;
-        if seen.promoted > 0 || (seen.claimable && polls_first) || self.idle.must_look_again() {
+        if seen.promoted > 0 || self.idle.must_look_again() {
             return Ok(Next::Turn);
         }
-        let longest =
-            if seen.claimable { self.idle.contention() } else { seen.due_in.unwrap_or(Duration::MAX) };
-        Ok(Next::Sleep(longest.min(self.poll_interval())))
+        match self.idle.contention() {
+            _ if !seen.claimable => {
+                Ok(Next::Sleep(seen.due_in.unwrap_or(Duration::MAX).min(self.poll_interval())))
+            }
+            Some(contention) if !polls_first => Ok(Next::Sleep(contention.min(self.poll_interval()))),
+            _ => Ok(Next::Turn),
+        }
     }
 
     async fn wait(&mut self, next: Next) {
@@ -215,7 +223,7 @@ impl Claimer {
             self.floors.reached(queue, place, now);
         }
         let mut jobs: Vec<Claimed> =
-            batches.into_iter().flat_map(|batch| batch.into_jobs(&self.queues, bodies, trust)).collect();
+            batches.into_iter().flat_map(|batch| batch.into_jobs(&self.queues, bodies, trust, now)).collect();
         // A delete returns rows as they lie in the table.
         jobs.sort_unstable_by_key(|job| (job.priority, job.attempt.id));
         let size = jobs.len();
@@ -338,6 +346,7 @@ impl Batch {
         queues: &[Arc<str>],
         bodies: &mut HashMap<i64, Vec<u8>>,
         trust: &CancellationToken,
+        claimed_at: Instant,
     ) -> Vec<Claimed> {
         let payloads = self.payloads.into_iter().zip(self.options);
         let jobs = self.ids.into_iter().zip(self.queues.iter().zip(self.kinds)).zip(payloads);
@@ -355,6 +364,7 @@ impl Batch {
                     priority: self.priorities[position],
                     kind,
                     attempt,
+                    claimed_at,
                     crashes: self.crashes[position],
                     leftovers,
                     payload: payload.or_else(|| bodies.remove(&id)).unwrap_or_default(),

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use pgq_core::{JobResult, Outcome, Run, decide};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -19,9 +19,9 @@ use super::shared::{KnownKind, Shared};
 use super::suspect::{self, ALONE_FROM};
 use crate::context::InRunner;
 
-/// How long a claimed job may wait for a slot. Whoever prefetched it took the handlers for quicker than they are;
-/// another runner may have a slot.
-const SLOT_PATIENCE: Duration = Duration::from_millis(100);
+/// How long after its claim a job may wait for a slot. One that waits longer was prefetched because handlers were
+/// taken for quicker than they are; another runner may have a slot.
+const SLOT_PATIENCE: Duration = Duration::from_millis(150);
 
 /// Performs claimed jobs, as many at a time as there are slots. Ends when the claimer has ended and every job
 /// that was handed over has.
@@ -74,7 +74,7 @@ async fn free_slot(shared: &Shared, slots: &Arc<Semaphore>, job: &Claimed) -> Sl
         slot = slots.clone().acquire_owned() => slot.map_or(Slot::None, Slot::Free),
         () = shared.handle.stop.cancelled() => Slot::None,
         () = job.trust.cancelled() => Slot::None,
-        () = sleep(SLOT_PATIENCE) => Slot::Stalled,
+        () = sleep_until((job.claimed_at + SLOT_PATIENCE).into()) => Slot::Stalled,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection, query, query_as, query_scalar};
 use tokio::sync::oneshot;
@@ -15,6 +15,9 @@ use super::shared::Shared;
 use crate::Error;
 use crate::connection::{Backoff, Commit, connect, runner_options};
 use crate::time::interval as sql_interval;
+
+/// How long the goodbye may take when the database does not answer. A rescuer finds what was left.
+const GOODBYE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Registers the runner and keeps its heartbeat until it rests. Returns when the runner is registered.
 pub(crate) async fn start(shared: Arc<Shared>) -> Result<JoinHandle<()>, Error> {
@@ -35,7 +38,14 @@ async fn live(shared: &Shared, registered: oneshot::Sender<Result<(), sqlx::Erro
     tokio::select! {
         () = keep_beating(shared, registered) => {}
         () = watch(shared) => {}
+        () = rest_overdue(shared) => warn!(runner = %shared.name, "the database does not answer: left without a word"),
     }
+}
+
+/// Returns when the heartbeat should have said goodbye.
+async fn rest_overdue(shared: &Shared) {
+    shared.rest.cancelled().await;
+    sleep(GOODBYE_PATIENCE).await;
 }
 
 async fn keep_beating(shared: &Shared, registered: oneshot::Sender<Result<(), sqlx::Error>>) {

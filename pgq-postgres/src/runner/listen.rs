@@ -1,10 +1,17 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::postgres::PgListener;
+use sqlx::query;
+use tokio::time::timeout;
 use tracing::debug;
 
+use super::claim::limited;
 use super::shared::Shared;
 use crate::connection::{Backoff, Commit, listening_pool, runner_options};
+
+/// How long silence is believed.
+const PING_AFTER: Duration = Duration::from_secs(30);
 
 /// What `cancel_running.sql` notifies; no queue can be named so.
 const CANCEL: &str = "!cancel";
@@ -32,7 +39,13 @@ async fn listen_once(shared: &Shared) -> Result<(), sqlx::Error> {
     listener.listen(shared.settings.schema.channel()).await?;
     // What was sent while nobody listened is lost.
     shared.wake.notify_one();
-    while let Some(notification) = listener.try_recv().await? {
+    loop {
+        let Ok(received) = timeout(PING_AFTER, listener.try_recv()).await else {
+            // A connection that died without a word looks like one on which nothing happens.
+            limited(query(shared.statements().ping.clone()).execute(&mut listener)).await?;
+            continue;
+        };
+        let Some(notification) = received? else { return Ok(()) };
         let queue = notification.payload();
         if queue == CANCEL {
             shared.cancellation.notify_one();
@@ -42,5 +55,4 @@ async fn listen_once(shared: &Shared) -> Result<(), sqlx::Error> {
             shared.wake.notify_one();
         }
     }
-    Ok(())
 }

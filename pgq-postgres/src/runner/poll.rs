@@ -56,22 +56,22 @@ pub(crate) async fn poll(
 /// Where a runner is between busy and asleep.
 ///
 /// An idle runner marks itself asleep on its queues, so that enqueues notify it, and looks once more before it
-/// sleeps: whatever was committed before the mark could be seen is found by that look. The mark stays over a
-/// short interruption: a runner that finds one job now and then writes it once.
+/// sleeps: whatever was committed before the mark could be seen is found by that look. The mark stays while it
+/// finds a job now and then; it is taken back when there is more than the runner can take.
 #[derive(Debug, Default)]
 pub(crate) struct Idle {
-    nothing_found: bool,
+    nothing_left: bool,
     marked: bool,
     looked_since_mark: bool,
     overslept: bool,
-    finds_in_a_row: u32,
+    full_claims: u32,
     /// Claims that found nothing although a poll said that there is something.
-    blanks_in_a_row: u32,
+    blanks: u32,
 }
 
 impl Idle {
     pub(crate) fn is_idle(&self) -> bool {
-        self.nothing_found
+        self.nothing_left
     }
 
     /// The time to sleep ran out without a word: a poll says whether a claim is worth its cost.
@@ -88,41 +88,53 @@ impl Idle {
     }
 
     pub(crate) fn found_nothing(&mut self) {
-        self.nothing_found = true;
-        self.blanks_in_a_row += 1;
-        self.finds_in_a_row = 0;
+        let blanks = self.blanks + 1;
+        self.found_the_rest();
+        self.blanks = blanks;
+    }
+
+    /// A claim took less than it could have: the queues are empty now.
+    pub(crate) fn found_the_rest(&mut self) {
+        self.nothing_left = true;
+        self.blanks = 0;
+        self.full_claims = 0;
         self.looked_since_mark = self.marked;
     }
 
-    /// Every poll of an idle runner leaves it marked.
-    pub(crate) fn polled(&mut self, seen: &Seen) {
-        self.overslept = false;
-        if !seen.claimable {
-            self.blanks_in_a_row = 0;
-        }
-        self.marked |= self.nothing_found;
-    }
-
-    /// How long to wait although something is claimable: others are at it, or hold it locked.
-    pub(crate) fn contention(&self) -> Duration {
-        Duration::from_millis(1 << self.blanks_in_a_row.saturating_sub(1).min(10))
-    }
-
-    pub(crate) fn must_look_again(&self) -> bool {
-        !self.looked_since_mark
-    }
-
-    /// Jobs were found. Found twice in a row the runner is busy, and enqueues need not notify it.
-    pub(crate) async fn found(&mut self, shared: &Shared, session: &mut Session) -> Result<(), sqlx::Error> {
-        self.nothing_found = false;
-        self.blanks_in_a_row = 0;
-        self.finds_in_a_row += 1;
-        if self.marked && self.finds_in_a_row >= 2 {
+    /// A claim took all it could: there may be more. Twice in a row, and enqueues need not notify this runner.
+    pub(crate) async fn found_all(
+        &mut self,
+        shared: &Shared,
+        session: &mut Session,
+    ) -> Result<(), sqlx::Error> {
+        self.nothing_left = false;
+        self.blanks = 0;
+        self.full_claims += 1;
+        if self.marked && self.full_claims >= 2 {
             let mut lent = session.lend().await?;
             limited(query(shared.statements().wake.clone()).bind(shared.id).execute(&mut *lent)).await?;
             lent.keep();
             self.marked = false;
         }
         Ok(())
+    }
+
+    /// Every poll of an idle runner leaves it marked.
+    pub(crate) fn polled(&mut self, seen: &Seen) {
+        self.overslept = false;
+        if !seen.claimable {
+            self.blanks = 0;
+        }
+        self.marked |= self.nothing_left;
+    }
+
+    /// How long to wait although something is claimable: others are at it, or hold it locked.
+    pub(crate) fn contention(&self) -> Option<Duration> {
+        let exponent = self.blanks.checked_sub(1)?;
+        Some(Duration::from_millis(1 << exponent.min(10)))
+    }
+
+    pub(crate) fn must_look_again(&self) -> bool {
+        !self.looked_since_mark
     }
 }

@@ -1,0 +1,2 @@
+-- Whether the server still answers.
+select 1
