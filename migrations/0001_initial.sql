@@ -67,17 +67,27 @@ alter table pgq.leases
     alter crashes set storage external, alter queues set storage external, alter kinds set storage external,
     alter payloads set storage external, alter options set storage external, alter run_ats set storage external;
 
--- The unsettled jobs of all leases, one row each.
+-- The unsettled jobs of one lease, one row each. A function of the row, so that a statement that has locked the
+-- row sees what it locked and not what was there when the statement began.
+create function pgq.jobs_of(lease pgq.leases)
+returns table (lease_id uuid, runner_id uuid, started boolean, "position" integer, id bigint, enqueued_at timestamptz,
+               shape integer, priority smallint, version smallint, attempts smallint, max_attempts smallint,
+               crashes smallint, queue text, kind text, payload bytea, options jsonb, run_at timestamptz)
+language sql stable as $$
+    select lease.id, lease.runner_id, lease.started, (j.position - 1)::integer, j.id, j.enqueued_at,
+           j.shape, j.priority, j.version, j.attempts, j.max_attempts,
+           j.crashes, j.queue, j.kind, j.payload, j.options, j.run_at
+    from unnest(lease.ids, lease.enqueued_ats, lease.shapes, lease.priorities, lease.versions, lease.attempts,
+                lease.max_attempts, lease.crashes, lease.queues, lease.kinds, lease.payloads, lease.options,
+                lease.run_ats)
+        with ordinality as j (id, enqueued_at, shape, priority, version, attempts, max_attempts,
+                              crashes, queue, kind, payload, options, run_at, position)
+    where coalesce(get_bit(lease.done, (j.position - 1)::integer), 0) = 0
+$$;
+
+-- The unsettled jobs of all leases.
 create view pgq.leased as
-select l.id as lease_id, l.runner_id, l.claimed_at, l.started, (j.position - 1)::integer as position,
-       j.id, j.enqueued_at, j.shape, j.priority, j.version, j.attempts, j.max_attempts, j.crashes,
-       j.queue, j.kind, j.payload, j.options, j.run_at
-from pgq.leases l
-cross join lateral unnest(l.ids, l.enqueued_ats, l.shapes, l.priorities, l.versions, l.attempts, l.max_attempts,
-                          l.crashes, l.queues, l.kinds, l.payloads, l.options, l.run_ats)
-    with ordinality as j (id, enqueued_at, shape, priority, version, attempts, max_attempts,
-                          crashes, queue, kind, payload, options, run_at, position)
-where coalesce(get_bit(l.done, (j.position - 1)::integer), 0) = 0;
+select j.* from pgq.leases l cross join lateral pgq.jobs_of(l) j;
 
 -- For later: delayed, retried, snoozed.
 create table pgq.scheduled (

@@ -1,6 +1,6 @@
 //! Mistakes of newcomers, and what the compiler tells them.
 //!
-//! The messages are those of the compiler named in `rust-toolchain.toml`; `TRYBUILD=overwrite` writes them anew.
+//! The messages are those of Rust 1.95; `TRYBUILD=overwrite` writes them anew.
 
 #[test]
 fn every_mistake_says_its_fix() {

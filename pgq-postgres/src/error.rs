@@ -59,7 +59,7 @@ pub enum Error {
          name that crate once (use my_jobs as _;)"
     )]
     EmptyRegistry,
-    /// None of the queues asked for has a job in this program.
+    /// `.queues([..])` was given an empty list.
     #[error("a runner needs at least one queue: .queues([..]) was given none")]
     NoQueues,
     /// The job types contradict each other or lack their state.

@@ -82,19 +82,80 @@ pub(crate) fn render(text: &str, schema: &str) -> SqlStr {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn every_statement_prepares() {
+    async fn with_database(test: impl AsyncFnOnce(&pgq_devdb::Database)) {
         let migrate = async |url: &str| -> Result<(), crate::Error> {
             let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(url).await?;
             crate::migrate(&mut connection).await
         };
         let fingerprint = include_str!("../migrations/0001_initial.sql");
-        pgq_devdb::test_database(fingerprint, migrate, async |db| {
+        pgq_devdb::test_database(fingerprint, migrate, test).await;
+    }
+
+    #[tokio::test]
+    async fn every_statement_prepares() {
+        with_database(async |db| {
             let mut connection = db.connect().await.unwrap();
             for (name, statement) in Statements::for_schema("pgq").all() {
                 let prepared = sqlx::Executor::prepare(&mut connection, statement).await;
                 prepared.map(drop).unwrap_or_else(|error| panic!("{name}.sql: {error}"));
             }
+        })
+        .await;
+    }
+
+    /// A rescue that waited for a settle of the same lease moves only what that left, or a job would be in two
+    /// tables.
+    #[tokio::test]
+    async fn a_rescue_behind_a_settle_sees_what_was_settled() {
+        with_database(async |db| {
+            let (mut owner, mut rescuer) = (db.connect().await.unwrap(), db.connect().await.unwrap());
+            sqlx::raw_sql(
+                "insert into pgq.leases values ('00000000-0000-0000-0000-00000000000a', \
+                 '00000000-0000-0000-0000-00000000000b', now(), null, null, true, '{1,2}', array[now(), now()], \
+                 '{0,0}', '{0,0}', '{1,1}', '{0,0}', '{4,4}', '{0,0}', '{q,q}', '{k,k}', '{x,y}', \
+                 array[null, null]::jsonb[], array[null, null]::timestamptz[])",
+            )
+            .execute(&mut owner)
+            .await
+            .unwrap();
+            let (lease, runner) = (uuid::Uuid::from_u128(10), uuid::Uuid::from_u128(11));
+            let statements = Statements::for_schema("pgq");
+            let mut tx = sqlx::Connection::begin(&mut owner).await.unwrap();
+            let settle = sqlx::query(statements.settle.clone())
+                .bind(runner)
+                .bind([lease])
+                .bind([vec![1_u8]])
+                .bind([false])
+                .bind([lease])
+                .bind([0])
+                .bind(["retry"])
+                .bind([crate::time::interval(std::time::Duration::from_secs(60))])
+                .bind(["no"])
+                .bind("owner")
+                .bind("channel")
+                .bind(vec![String::new()]);
+            settle.execute(&mut *tx).await.unwrap();
+            let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut rescuer).await.unwrap();
+            let rescue = sqlx::query(statements.rescue.clone())
+                .bind(runner)
+                .bind(lease)
+                .bind(None::<i32>)
+                .bind("owner")
+                .bind(3_i16)
+                .bind("channel");
+            let rescued = rescue.execute(&mut rescuer);
+            let commit = async {
+                let waits = "select count(*) from pg_locks where pid = $1 and not granted";
+                while sqlx::query_scalar::<_, i64>(waits).bind(backend).fetch_one(&mut *tx).await.unwrap() == 0 {}
+                tx.commit().await.unwrap();
+            };
+            let (rescued, ()) = tokio::join!(rescued, commit);
+            rescued.unwrap();
+            let jobs: Vec<(i64, String)> = sqlx::query_as("select id, state from pgq.jobs order by id, state")
+                .fetch_all(&mut owner)
+                .await
+                .unwrap();
+            assert_eq!(jobs, [(1, "scheduled".to_owned()), (2, "ready".to_owned())]);
         })
         .await;
     }

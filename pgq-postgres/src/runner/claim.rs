@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Row, query, query_as};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::floor::{Floors, START};
@@ -293,6 +293,13 @@ async fn bodies(
     Ok(rows.into_iter().collect())
 }
 
+/// The options of a job; one that a newer program wrote in words unknown here runs by its type's.
+fn readable(job: i64, options: serde_json::Value) -> Option<JobOptions> {
+    let read = serde_json::from_value(options);
+    read.inspect_err(|error| warn!(job, %error, "the options of a job cannot be read: its type's are used"))
+        .ok()
+}
+
 /// One lease as the claim returns it: the n-th elements are the n-th job.
 struct Batch {
     lease: Uuid,
@@ -305,7 +312,7 @@ struct Batch {
     queues: Vec<String>,
     kinds: Vec<String>,
     payloads: Vec<Option<Vec<u8>>>,
-    options: Vec<Option<Json<JobOptions>>>,
+    options: Vec<Option<Json<serde_json::Value>>>,
 }
 
 impl Batch {
@@ -368,7 +375,7 @@ impl Batch {
                     crashes: self.crashes[position],
                     leftovers,
                     payload: payload.or_else(|| bodies.remove(&id)).unwrap_or_default(),
-                    options: options.map(|Json(options)| options),
+                    options: options.and_then(|Json(options)| readable(id, options)),
                     trust: trust.clone(),
                 }
             })

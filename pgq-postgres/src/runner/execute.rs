@@ -7,9 +7,9 @@ use futures_util::FutureExt;
 use pgq_core::{JobResult, Outcome, Run, decide};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::claim::Claimed;
@@ -31,8 +31,9 @@ pub(crate) async fn execute(
     ends: UnboundedSender<Ended>,
 ) {
     let slots = Arc::new(Semaphore::new(shared.settings.slots));
-    let running = TaskTracker::new();
+    let mut running = JoinSet::new();
     while let Some(job) = claimed.recv().await {
+        while running.try_join_next().is_some() {}
         match free_slot(&shared, &slots, &job).await {
             Slot::Free(slot) => {
                 running.spawn(perform(shared.clone(), job, slot, ends.clone()));
@@ -47,8 +48,7 @@ pub(crate) async fn execute(
             }
         }
     }
-    running.close();
-    running.wait().await;
+    while running.join_next().await.is_some() {}
 }
 
 enum Slot {

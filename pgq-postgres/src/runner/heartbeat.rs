@@ -88,11 +88,7 @@ async fn open(shared: &Shared) -> Result<PgConnection, sqlx::Error> {
         connect(&runner_options(&shared.database, "pgq heartbeat", Commit::Asynchronous)).await?;
     let sent = Instant::now();
     let key = lock_key(shared);
-    // Where the lost session still holds the lock, the server has not noticed its loss: others see it as held.
-    query_scalar::<_, bool>(shared.statements().lock_runner.clone())
-        .bind(key)
-        .fetch_one(&mut session)
-        .await?;
+    lock(shared, &mut session).await?;
     query(shared.statements().register_runner.clone())
         .bind(shared.id)
         .bind(&shared.name)
@@ -134,11 +130,21 @@ async fn beat_until_rest(shared: &Shared, session: &mut PgConnection) -> Result<
             return Err(sqlx::Error::RowNotFound);
         };
         shared.liveness.beat(sent);
+        if !shared.liveness.is_locked() {
+            lock(shared, session).await?;
+        }
         cancelled.into_iter().for_each(|job| shared.running.cancel(job));
         if late {
             shared.suspicion.notify_one();
         }
     }
+}
+
+/// Takes the lock of this runner. A lost session may still hold it, until the server notices its loss.
+async fn lock(shared: &Shared, session: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let locked = query_scalar(shared.statements().lock_runner.clone()).bind(lock_key(shared));
+    shared.liveness.locked(locked.fetch_one(session).await?);
+    Ok(())
 }
 
 /// Ends the runner's jobs when their time without a heartbeat is over. A part of its own, since the heartbeat

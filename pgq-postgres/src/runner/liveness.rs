@@ -19,6 +19,8 @@ struct State {
     healthy_since: Instant,
     /// The session is gone, and with it, maybe, its lock.
     session_lost: bool,
+    /// The present session holds the lock by which others know that this process lives.
+    locked: bool,
     /// Ends what runs; a heartbeat that succeeds after it fired brings a new one.
     trust: CancellationToken,
 }
@@ -27,7 +29,7 @@ impl Liveness {
     pub(crate) fn new(interval: Duration) -> Self {
         let now = Instant::now();
         let trust = CancellationToken::new();
-        let state = State { last_beat: now, healthy_since: now, session_lost: false, trust };
+        let state = State { last_beat: now, healthy_since: now, session_lost: false, locked: false, trust };
         Self { interval, state: Mutex::new(state) }
     }
 
@@ -50,14 +52,26 @@ impl Liveness {
 
     /// The heartbeat's session broke.
     pub(crate) fn session_lost(&self) {
-        self.lock().session_lost = true;
+        let mut state = self.lock();
+        state.session_lost = true;
+        state.locked = false;
+    }
+
+    /// Whether the heartbeat's session holds its lock.
+    pub(crate) fn locked(&self, locked: bool) {
+        self.lock().locked = locked;
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.lock().locked
     }
 
     /// Cancels everything that runs if no heartbeat succeeded for so long that others may soon take this
     /// runner's jobs: three quarters of an interval before. Returns whether it did, now.
     pub(crate) fn enforce_deadline(&self) -> bool {
         let state = self.lock();
-        let beats = if state.session_lost { DEAD_AFTER_BEATS_UNLOCKED } else { DEAD_AFTER_BEATS };
+        let protected = state.locked && !state.session_lost;
+        let beats = if !protected { DEAD_AFTER_BEATS_UNLOCKED } else { DEAD_AFTER_BEATS };
         let over = state.last_beat.elapsed() >= self.interval * beats - self.interval * 3 / 4;
         let enforced = over && !state.trust.is_cancelled();
         if enforced {

@@ -115,7 +115,7 @@ impl Runner {
         self
     }
 
-    /// Does without LISTEN: jobs are found by polling alone, as through a transaction pooler.
+    /// Does without LISTEN: jobs are found by polling alone.
     pub fn without_notify(mut self) -> Self {
         self.settings.listen = false;
         self

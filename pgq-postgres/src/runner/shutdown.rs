@@ -1,12 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::shared::Shared;
-use super::start::Running;
+use super::start::{Part, Running};
 
 /// How long, after everything was cancelled, to wait for a handler that blocks its thread.
 const BLOCKED_GRACE: Duration = Duration::from_secs(2);
@@ -22,7 +21,7 @@ pub(crate) async fn requested(shared: &Shared, signals: &mut Signals) {
 
 /// Lets what runs finish within the grace, gives the rest back, records everything, and leaves.
 pub(crate) async fn shut_down(running: Running, signals: &mut Signals) {
-    let Running { shared, claimer, listener, maintainer, mut executor, settler, heartbeat } = running;
+    let Running { shared, claimer, listener, maintainer, mut executor, settler, heartbeat, rest } = running;
     ended("claimer", claimer.await);
     finish(&shared, &mut executor, signals).await;
     // Ends when the last slot has: everything that happened is recorded by then.
@@ -30,13 +29,13 @@ pub(crate) async fn shut_down(running: Running, signals: &mut Signals) {
         ended("settler", settler.await);
     } else {
         error!(runner = %shared.name, "a handler blocks its thread and cannot be stopped: its job is left to a rescuer");
-        settler.abort();
+        drop(settler);
     }
     ended("maintainer", maintainer.await);
     if let Some(listener) = listener {
         ended("listener", listener.await);
     }
-    shared.rest.cancel();
+    drop(rest);
     let beating = tokio::task::spawn_blocking(move || heartbeat.join());
     if !matches!(beating.await, Ok(Ok(()))) {
         error!(runner = %shared.name, "the heartbeat's thread panicked");
@@ -46,7 +45,7 @@ pub(crate) async fn shut_down(running: Running, signals: &mut Signals) {
 
 /// Waits for running jobs: first as long as the grace, then until they notice that they are cancelled, then
 /// until they are dropped.
-async fn finish(shared: &Arc<Shared>, executor: &mut JoinHandle<()>, signals: &mut Signals) {
+async fn finish(shared: &Arc<Shared>, executor: &mut Part, signals: &mut Signals) {
     tokio::select! {
         done = &mut *executor => return ended("executor", done),
         () = tokio::time::sleep(shared.settings.grace) => warn!(runner = %shared.name, "the grace is over"),

@@ -4,8 +4,8 @@ use std::thread::JoinHandle as ThreadHandle;
 use pgq_core::{QueueName, Registry, RegistryError, States};
 use sqlx::Connection;
 use tokio::sync::{Mutex, Notify, mpsc};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -29,17 +29,23 @@ use crate::{Error, migrate};
 pub(crate) struct Started {
     shared: Arc<Shared>,
     heartbeat: ThreadHandle<()>,
+    rest: DropGuard,
 }
+
+/// A task that ends with the runner, also when the future that runs the runner is dropped.
+pub(crate) type Part = AbortOnDropHandle<()>;
 
 /// A runner at work, with everything it must wait for.
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) claimer: JoinHandle<()>,
-    pub(crate) listener: Option<JoinHandle<()>>,
-    pub(crate) maintainer: JoinHandle<()>,
-    pub(crate) executor: JoinHandle<()>,
-    pub(crate) settler: JoinHandle<()>,
+    pub(crate) claimer: Part,
+    pub(crate) listener: Option<Part>,
+    pub(crate) maintainer: Part,
+    pub(crate) executor: Part,
+    pub(crate) settler: Part,
     pub(crate) heartbeat: ThreadHandle<()>,
+    /// Lets the heartbeat rest when this is dropped.
+    pub(crate) rest: DropGuard,
 }
 
 /// Checks everything that can be wrong before the first claim, and registers the runner.
@@ -79,9 +85,10 @@ pub(crate) async fn start(
         rest: CancellationToken::new(),
         settings,
     });
+    let rest = shared.rest.clone().drop_guard();
     let heartbeat = heartbeat::start(shared.clone()).await?;
     info!(runner = %shared.name, slots = shared.settings.slots, queues = ?shared.queues, "the runner has started");
-    Ok(Started { shared, heartbeat })
+    Ok(Started { shared, heartbeat, rest })
 }
 
 impl Started {
@@ -92,15 +99,20 @@ impl Started {
         let (to_slots, claimed) = mpsc::unbounded_channel();
         let (to_settler, ends) = mpsc::unbounded_channel();
         Running {
-            claimer: tokio::spawn(Claimer::new(shared.clone(), to_slots).run()),
-            listener: shared.settings.listen.then(|| tokio::spawn(listen(shared.clone()))),
-            maintainer: tokio::spawn(maintain(shared.clone())),
-            executor: tokio::spawn(execute(shared.clone(), claimed, to_settler)),
-            settler: tokio::spawn(Settler::new(shared.clone(), ends).run()),
+            claimer: part(Claimer::new(shared.clone(), to_slots).run()),
+            listener: shared.settings.listen.then(|| part(listen(shared.clone()))),
+            maintainer: part(maintain(shared.clone())),
+            executor: part(execute(shared.clone(), claimed, to_settler)),
+            settler: part(Settler::new(shared.clone(), ends).run()),
             heartbeat: self.heartbeat,
+            rest: self.rest,
             shared,
         }
     }
+}
+
+fn part(work: impl Future<Output = ()> + Send + 'static) -> Part {
+    AbortOnDropHandle::new(tokio::spawn(work))
 }
 
 fn queues(registry: &Registry, settings: &Settings) -> Result<Vec<String>, Error> {

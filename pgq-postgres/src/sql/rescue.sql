@@ -4,7 +4,7 @@
 -- A job that somebody cancelled ends.
 -- $3 null: all jobs, and the lease ends. The caller holds the rescue lock and has found the runner dead.
 with held as materialized (
-    select l.runner_id, l.id, l.done, l.cancelled, cardinality(l.ids) as size
+    select l as lease, l.runner_id, l.id, l.done, l.cancelled, cardinality(l.ids) as size
     from pgq.leases l where l.runner_id = $1 and l.id = $2 for update
 ),
 lost as materialized (
@@ -14,7 +14,7 @@ lost as materialized (
                 when j.started and j.attempts + 1 >= j.max_attempts then 'its runner died during its last attempt'
            end as reason,
            case when j.id = any(held.cancelled) then 'cancelled' else 'discarded' end as state
-    from held join pgq.leased j on j.runner_id = held.runner_id and j.lease_id = held.id
+    from held cross join lateral pgq.jobs_of(held.lease) j
     where $3::integer is null or j.position = $3
 ),
 failed as (

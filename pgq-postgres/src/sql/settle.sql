@@ -3,9 +3,9 @@
 -- $5-$9 the outcomes that leave something: lease, position, outcome, wait, error. $10 the runner's name.
 -- $11 the channel. $12 queues in which a job completed: they are slow no longer.
 -- A job that somebody cancelled neither retries nor snoozes nor goes back.
--- A job that was settled before is not in pgq.leased any more, so a repeated flush changes nothing.
+-- A job that was settled before is not among those of the locked row, so a repeated flush changes nothing.
 with held as materialized (
-    select l.id, s.done, s.whole, l.cancelled
+    select l as lease, l.id, s.done, s.whole, l.cancelled
     from unnest($2::uuid[], $3::bytea[], $4::boolean[]) as s (id, done, whole)
     join pgq.leases l on l.runner_id = $1 and l.id = s.id
     for update of l
@@ -16,8 +16,7 @@ settled as materialized (
                 else o.outcome end as outcome
     from unnest($5::uuid[], $6::integer[], $7::text[], $8::interval[], $9::text[])
         as o (lease_id, position, outcome, wait, error)
-    join held on held.id = o.lease_id
-    join pgq.leased j on j.runner_id = $1 and j.lease_id = o.lease_id and j.position = o.position
+    join (held cross join lateral pgq.jobs_of(held.lease) j) on j.lease_id = o.lease_id and j.position = o.position
 ),
 failed as (
     insert into pgq.failures (job_id, attempt, runner, error)

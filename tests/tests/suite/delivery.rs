@@ -183,3 +183,20 @@ async fn lower_priorities_run_first_and_equal_ones_in_order() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn one_job_with_unreadable_options_does_not_hold_up_the_others() {
+    with_database(async |db| {
+        let pool = db.pool();
+        Step::succeed(1).enqueue(&pool).await.unwrap();
+        Step::succeed(2).enqueue(&pool).await.unwrap();
+        pool.execute("update pgq.ready set options = '{\"retry\": \"in another way\"}' where id = 1")
+            .await
+            .unwrap();
+        let mut running = Running::start(db);
+        assert_eq!(running.ran_many(2).await, [Ran { n: 1, attempt: 1 }, Ran { n: 2, attempt: 1 }]);
+        let (counts, _) = running.stop().await;
+        assert_eq!((counts.completed, counts.database_errors), (2, 0));
+    })
+    .await;
+}

@@ -93,3 +93,32 @@ async fn an_idle_runner_stops_at_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_runner_whose_future_is_dropped_leaves_no_task_behind() {
+    with_database(async |db| {
+        let pool = db.pool();
+        Step::of(1, Action::Hang).enqueue(&pool).await.unwrap();
+        let (probe, mut ran) = pgq_tests::Probe::new();
+        let runner = pgq_postgres::Runner::empty().register::<Step>().state(probe).pool(pool.clone());
+        let mut running = Box::pin(runner.without_signals().run());
+        tokio::select! {
+            _ = &mut running => panic!("it runs until it is told to stop"),
+            ran = ran.recv() => assert!(ran.is_some()),
+        }
+        drop(running);
+        // Every task and the thread let go of the database; the job is left to a rescuer.
+        while count(
+            &pool,
+            "pg_stat_activity where application_name like 'pgq %' and datname = current_database()",
+        )
+        .await
+            > 0
+        {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(states(&pool).await, [("running".to_owned(), 1)]);
+        assert!(ran.recv().await.is_none(), "the handler was dropped, and with it the state");
+    })
+    .await;
+}
