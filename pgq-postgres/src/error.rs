@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use pgq_core::{NameError, PayloadError, RegistryError};
+use pgq_core::{JobId, NameError, PayloadError, RegistryError};
 use thiserror::Error;
 
 /// Everything that can go wrong outside a handler.
@@ -83,6 +83,9 @@ pub enum Error {
     /// The context does not come from a runner.
     #[error("this context has no database: it was not made by a runner")]
     NoRunner,
+    /// A job could not be cancelled.
+    #[error("job {0} was on the move at every look and is not cancelled: try again")]
+    OnTheMove(JobId),
     /// A setting makes no sense.
     #[error("{0}")]
     Setting(String),
