@@ -44,8 +44,8 @@ released as (
 ended as (
     insert into pgq.finished (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, state,
                               queue, kind, payload, options, run_at, reason)
-    select id, enqueued_at, shape, priority, version, attempts + (outcome <> 'cancel')::integer, max_attempts, crashes,
-           case outcome when 'keep' then 'completed' when 'cancel' then 'cancelled' else 'discarded' end,
+    select id, enqueued_at, shape, priority, version, attempts + (outcome <> 'cancel' or error is not null)::integer,
+           max_attempts, crashes, case outcome when 'keep' then 'completed' when 'cancel' then 'cancelled' else 'discarded' end,
            queue, kind, payload, options, run_at, case outcome when 'cancel' then 'cancelled while it ran' else error end
     from settled where outcome in ('keep', 'discard', 'cancel')
 ),
