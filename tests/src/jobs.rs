@@ -37,10 +37,16 @@ pub enum Action {
     Gate,
     /// Waits until it is cancelled, then completes.
     UntilCancelled,
+    /// Waits until it is cancelled, then fails.
+    FailOnceCancelled,
+    /// Waits until it is cancelled, then snoozes.
+    SnoozeOnceCancelled,
     /// Never returns.
     Hang,
     /// Blocks its thread for that long.
     Block(Duration),
+    /// Takes its whole process down.
+    Abort,
 }
 
 /// One attempt at a [`Step`].
@@ -115,11 +121,20 @@ impl Perform for Step {
                 ctx.cancelled().await;
                 Ok(())
             }
+            Action::FailOnceCancelled => {
+                ctx.cancelled().await;
+                Err("given up".into())
+            }
+            Action::SnoozeOnceCancelled => {
+                ctx.cancelled().await;
+                Err(JobError::snooze(Duration::ZERO))
+            }
             Action::Hang => std::future::pending().await,
             Action::Block(time) => {
                 std::thread::sleep(*time);
                 Ok(())
             }
+            Action::Abort => std::process::abort(),
         }
     }
 }

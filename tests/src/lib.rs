@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 
 pub use jobs::{Action, Probe, Ran, Step};
 use pgq_devdb::Database;
+use pgq_postgres::JobId;
 pub use running::Running;
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -40,6 +41,29 @@ pub async fn states(pool: &PgPool) -> Vec<(String, i64)> {
     sqlx::query_as(query).fetch_all(pool).await.unwrap()
 }
 
+/// Where a job is, how many attempts it has spent, and why it ended; none once it is gone.
+pub async fn job(pool: &PgPool, id: JobId) -> Option<(String, i16, Option<String>)> {
+    let query = "select state, attempts, reason from pgq.jobs where id = $1";
+    sqlx::query_as(query).bind(id.0).fetch_optional(pool).await.unwrap()
+}
+
+/// Waits until that job is in that state.
+pub async fn until_state(pool: &PgPool, id: JobId, state: &str) {
+    while job(pool, id).await.is_none_or(|(now, ..)| now != state) {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
+/// Waits until as many runners sleep, and listen for what wakes them.
+pub async fn until_asleep(pool: &PgPool, runners: i64) {
+    let listening = "pg_stat_activity where application_name = 'pgq listen' and query like 'LISTEN%' \
+                     and state = 'idle' and datname = current_database()";
+    let sleeping = "(select distinct runner_id from pgq.sleepers where asleep) s";
+    while count(pool, sleeping).await < runners || count(pool, listening).await < runners {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
 /// Shows the log of a test that fails; `RUST_LOG` says how much of it.
 pub fn log() {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
@@ -47,11 +71,20 @@ pub fn log() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
 }
 
+/// How long or how often a test tries, from the environment.
+///
+/// # Panics
+/// If it is set to something else than a number.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
+}
+
 /// A test that waits for what never comes fails instead of hanging.
 async fn bounded(test: impl Future<Output = ()>) {
     log();
-    let limit = std::time::Duration::from_secs(60);
-    tokio::time::timeout(limit, test).await.expect("the test waited for 60 seconds");
+    let limit = setting("PGQ_TEST_SECONDS", 60);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(limit), test).await;
+    assert!(ended.is_ok(), "the test waited for {limit} seconds");
 }
 
 fn fingerprint() -> String {
