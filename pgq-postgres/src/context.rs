@@ -5,7 +5,8 @@ use pgq_core::Context;
 use sqlx::{PgPool, Postgres, Transaction, query_scalar};
 use uuid::Uuid;
 
-use crate::{Error, Schema};
+use crate::Error;
+use crate::runner::Shared;
 
 /// What a handler does with the database beside its job.
 ///
@@ -49,23 +50,20 @@ pub trait DatabaseContext {
 
 /// What the runner gives each attempt for [`DatabaseContext`].
 pub(crate) struct InRunner {
-    pub(crate) pool: PgPool,
-    pub(crate) schema: Schema,
-    pub(crate) runner: Uuid,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) lease: Uuid,
     pub(crate) transactional: bool,
-    pub(crate) keep_completed: bool,
     /// The handler has completed the job.
     pub(crate) completed: AtomicBool,
 }
 
 impl<S: Send + Sync> DatabaseContext for Context<S> {
     fn pool(&self) -> Result<&PgPool, Error> {
-        Ok(&in_runner(self)?.pool)
+        Ok(&in_runner(self)?.shared.pool)
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, Error> {
-        Ok(in_runner(self)?.pool.begin().await?)
+        Ok(in_runner(self)?.shared.pool.begin().await?)
     }
 
     async fn complete_in(&self, mut tx: Transaction<'_, Postgres>) -> Result<(), Error> {
@@ -73,10 +71,10 @@ impl<S: Send + Sync> DatabaseContext for Context<S> {
         if !job.transactional {
             return Err(Error::NotTransactional);
         }
-        let held: Option<Uuid> = query_scalar(job.schema.statements().complete_in.clone())
-            .bind(job.runner)
+        let held: Option<Uuid> = query_scalar(job.shared.statements().complete_in.clone())
+            .bind(job.shared.id)
             .bind(job.lease)
-            .bind(job.keep_completed)
+            .bind(job.shared.settings.keep_completed.is_some())
             .fetch_optional(&mut *tx)
             .await?;
         if held.is_none() {
@@ -94,7 +92,7 @@ fn in_runner<S>(context: &Context<S>) -> Result<&InRunner, Error> {
 }
 
 impl InRunner {
-    pub(crate) fn is_completed(self: &Arc<Self>) -> bool {
+    pub(crate) fn is_completed(&self) -> bool {
         self.completed.load(SeqCst)
     }
 }

@@ -10,6 +10,7 @@ mod context;
 mod enqueue;
 mod error;
 mod migrate;
+mod packed;
 mod runner;
 mod schema;
 mod sql;

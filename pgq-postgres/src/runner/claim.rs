@@ -12,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-use super::floor::{Floors, START};
+use super::floor::{Floors, Place, START};
 use super::handle::add;
 use super::poll::{Idle, poll};
 use super::release::release_strangers;
 use super::settings::STATEMENT_TIMEOUT;
-use super::shared::Shared;
+use super::shared::{KnownKind, Shared};
 use crate::connection::{Backoff, Session};
+use crate::packed::{Body, Packed};
 use crate::time::Timestamp;
 
 /// The most jobs one statement claims.
@@ -38,14 +39,15 @@ pub(crate) struct Claimed {
     pub(crate) lease: Uuid,
     pub(crate) position: usize,
     pub(crate) priority: i16,
-    pub(crate) kind: String,
+    /// How to run it; taken when it does.
+    pub(crate) kind: Option<Arc<KnownKind>>,
     pub(crate) attempt: Attempt,
     pub(crate) claimed_at: Instant,
     /// How many of its runners died while it ran.
     pub(crate) crashes: i16,
     /// Whether completing it leaves rows to delete.
     pub(crate) leftovers: bool,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: Body,
     pub(crate) options: Option<JobOptions>,
     /// Ends the job when the runner cannot be sure of its lease any more.
     pub(crate) trust: CancellationToken,
@@ -222,8 +224,11 @@ impl Claimer {
         for (queue, place) in batches.iter().flat_map(Batch::reached) {
             self.floors.reached(queue, place, now);
         }
-        let mut jobs: Vec<Claimed> =
-            batches.into_iter().flat_map(|batch| batch.into_jobs(&self.queues, bodies, trust, now)).collect();
+        let mut jobs = Vec::new();
+        for batch in &batches {
+            let now = Now { at: now, trust };
+            jobs.extend((0..batch.ids.len()).map(|n| batch.job(n, self, bodies, now)));
+        }
         // A delete returns rows as they lie in the table.
         jobs.sort_unstable_by_key(|job| (job.priority, job.attempt.id));
         let size = jobs.len();
@@ -309,9 +314,9 @@ struct Batch {
     attempts: Vec<i16>,
     max_attempts: Vec<i16>,
     crashes: Vec<i16>,
-    queues: Vec<String>,
-    kinds: Vec<String>,
-    payloads: Vec<Option<Vec<u8>>>,
+    queues: Packed,
+    kinds: Packed,
+    payloads: Packed,
     options: Vec<Option<Json<serde_json::Value>>>,
 }
 
@@ -333,52 +338,48 @@ impl Batch {
     }
 
     fn large(&self) -> impl Iterator<Item = i64> {
-        self.ids.iter().zip(&self.payloads).filter(|(_, payload)| payload.is_none()).map(|(id, _)| *id)
+        (0..self.payloads.len()).filter(|n| self.payloads.get(*n).is_none()).map(|n| self.ids[n])
     }
 
     /// The last place of each queue.
-    fn reached(&self) -> HashMap<&str, (i16, i64)> {
+    fn reached(&self) -> HashMap<&str, Place> {
         let mut reached = HashMap::new();
-        for (queue, place) in
-            self.queues.iter().zip(self.priorities.iter().copied().zip(self.ids.iter().copied()))
-        {
-            let last = reached.entry(queue.as_str()).or_insert(START);
+        for n in 0..self.ids.len() {
+            let place = (self.priorities[n], self.ids[n]);
+            let last = reached.entry(self.queues.text(n)).or_insert(START);
             *last = place.max(*last);
         }
         reached
     }
 
-    fn into_jobs(
-        self,
-        queues: &[Arc<str>],
-        bodies: &mut HashMap<i64, Vec<u8>>,
-        trust: &CancellationToken,
-        claimed_at: Instant,
-    ) -> Vec<Claimed> {
-        let payloads = self.payloads.into_iter().zip(self.options);
-        let jobs = self.ids.into_iter().zip(self.queues.iter().zip(self.kinds)).zip(payloads);
-        jobs.enumerate()
-            .map(|(position, ((id, (queue, kind)), (payload, options)))| {
-                let queue = queues.iter().find(|known| ***known == **queue).cloned();
-                let mut attempt = Attempt::first(JobId(id), queue.unwrap_or_default());
-                attempt.number = self.attempts[position].saturating_add(1);
-                attempt.max = self.max_attempts[position];
-                attempt.enqueued_at = self.enqueued_ats[position].0;
-                let leftovers = payload.is_none() || self.attempts[position] > 0;
-                Claimed {
-                    lease: self.lease,
-                    position,
-                    priority: self.priorities[position],
-                    kind,
-                    attempt,
-                    claimed_at,
-                    crashes: self.crashes[position],
-                    leftovers,
-                    payload: payload.or_else(|| bodies.remove(&id)).unwrap_or_default(),
-                    options: options.and_then(|Json(options)| readable(id, options)),
-                    trust: trust.clone(),
-                }
-            })
-            .collect()
+    /// The n-th job.
+    fn job(&self, n: usize, claimer: &Claimer, bodies: &mut HashMap<i64, Vec<u8>>, now: Now<'_>) -> Claimed {
+        let id = self.ids[n];
+        let queue = claimer.queues.iter().find(|known| ***known == *self.queues.text(n)).cloned();
+        let mut attempt = Attempt::first(JobId(id), queue.unwrap_or_default());
+        attempt.number = self.attempts[n].saturating_add(1);
+        attempt.max = self.max_attempts[n];
+        attempt.enqueued_at = self.enqueued_ats[n].0;
+        let inline = self.payloads.body(n);
+        Claimed {
+            lease: self.lease,
+            position: n,
+            priority: self.priorities[n],
+            kind: claimer.shared.kinds.by_name.get(self.kinds.text(n)).cloned(),
+            attempt,
+            claimed_at: now.at,
+            crashes: self.crashes[n],
+            leftovers: inline.is_none() || self.attempts[n] > 0,
+            payload: inline.or_else(|| bodies.remove(&id).map(Body::from)).unwrap_or_default(),
+            options: self.options[n].as_ref().and_then(|Json(options)| readable(id, options.clone())),
+            trust: now.trust.clone(),
+        }
     }
+}
+
+/// The moment of a claim, and the trust it was made on.
+#[derive(Clone, Copy)]
+struct Now<'a> {
+    at: Instant,
+    trust: &'a CancellationToken,
 }

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 use super::claim::Claimed;
 use super::handle::add;
 use super::ledger::{Afterlife, Ended};
-use super::shared::{KnownKind, Shared};
+use super::shared::Shared;
 use super::suspect::{self, ALONE_FROM};
 use crate::context::InRunner;
 
@@ -118,7 +118,7 @@ async fn perform(
 
 /// Runs one attempt to its end, whatever the handler does. No outcome: the handler itself has completed the job.
 async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
-    let Some(kind) = shared.kinds.by_name.get(&job.kind) else {
+    let Some(kind) = job.kind.take() else {
         // Claims name the kinds this runner knows; were another to slip through, it is not ours to fail.
         return Some(Outcome::Release);
     };
@@ -128,15 +128,19 @@ async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
     let options = job.options.take().unwrap_or_default();
     let limit = options.timeout().or(kind.timeout).or(shared.settings.timeout);
     let payload = std::mem::take(&mut job.payload);
-    let cancellation = shared.cancel.child_token();
-    let _entry = shared.running.enter(job.attempt.id.0, cancellation.clone());
-    let in_runner = in_runner(shared, kind, job);
+    let (_entry, cancellation) = shared.running.enter(job.attempt.id.0);
+    let in_runner = Arc::new(InRunner {
+        shared: shared.clone(),
+        lease: job.lease,
+        transactional: kind.transactional,
+        completed: AtomicBool::new(false),
+    });
     let run = Run {
         attempt: job.attempt.clone(),
         cancellation: cancellation.clone(),
         runner: Some(in_runner.clone()),
     };
-    let caught = AssertUnwindSafe(kind.handler.handle(&payload, run)).catch_unwind();
+    let caught = AssertUnwindSafe(kind.handler.handle(payload.as_bytes(), run)).catch_unwind();
     let result = tokio::select! {
         biased;
         result = bounded(caught, limit, &cancellation, shared.settings.cancel_grace) => result,
@@ -151,20 +155,8 @@ async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
         result.unwrap_or_else(|panic| Err(format!("the handler panicked: {}", panic_text(&*panic)).into()));
     let retry = options.retry.as_ref().unwrap_or(&kind.retry);
     let outcome = decide(result, job.attempt.number, job.attempt.max, retry, fastrand::f64());
-    debug!(id = %job.attempt.id, kind = %job.kind, attempt = job.attempt.number, ?outcome, "ended");
+    debug!(id = %job.attempt.id, queue = %job.attempt.queue, attempt = job.attempt.number, ?outcome, "ended");
     Some(outcome)
-}
-
-fn in_runner(shared: &Shared, kind: &KnownKind, job: &Claimed) -> Arc<InRunner> {
-    Arc::new(InRunner {
-        pool: shared.pool.clone(),
-        schema: shared.settings.schema.clone(),
-        runner: shared.id,
-        lease: job.lease,
-        transactional: kind.transactional,
-        keep_completed: shared.settings.keep_completed.is_some(),
-        completed: AtomicBool::new(false),
-    })
 }
 
 type Caught = Result<JobResult, Box<dyn std::any::Any + Send>>;
@@ -209,13 +201,8 @@ fn end(shared: &Shared, job: Claimed, outcome: Outcome, ends: &UnboundedSender<E
         Outcome::Complete if job.leftovers => Afterlife::Leftovers,
         _ => Afterlife::None,
     };
-    let end = Ended {
-        lease: job.lease,
-        position: job.position,
-        queue: job.attempt.queue.to_string(),
-        outcome,
-        afterlife,
-    };
+    let end =
+        Ended { lease: job.lease, position: job.position, queue: job.attempt.queue, outcome, afterlife };
     if ends.send(end).is_err() {
         // The settling part outlives every slot; were it gone, a rescuer would find the lease.
         warn!(id = %job.attempt.id, "the end of a job could not be settled");

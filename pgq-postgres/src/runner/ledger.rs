@@ -1,5 +1,5 @@
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pgq_core::Outcome;
@@ -19,7 +19,7 @@ struct Held {
     done: Vec<u8>,
     /// What the next flush must record beside the bits, and the queues of jobs that completed.
     remains: Vec<Remains>,
-    completed_queues: HashSet<String>,
+    completed_queues: HashSet<Arc<str>>,
     /// Since when something waits to be flushed.
     waiting_since: Option<Instant>,
 }
@@ -28,7 +28,7 @@ struct Held {
 pub(crate) struct Ended {
     pub(crate) lease: Uuid,
     pub(crate) position: usize,
-    pub(crate) queue: String,
+    pub(crate) queue: Arc<str>,
     pub(crate) outcome: Outcome,
     /// The job completed, and the row of it stays, or rows of it must go.
     pub(crate) afterlife: Afterlife,
@@ -49,7 +49,7 @@ pub(crate) enum Afterlife {
 #[derive(Debug, Clone)]
 pub(crate) struct Remains {
     pub(crate) position: usize,
-    pub(crate) queue: String,
+    pub(crate) queue: Arc<str>,
     pub(crate) outcome: Outcome,
     pub(crate) afterlife: Afterlife,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Flush {
     /// All of its jobs have ended.
     pub(crate) whole: bool,
     pub(crate) remains: Vec<Remains>,
-    pub(crate) completed_queues: HashSet<String>,
+    pub(crate) completed_queues: HashSet<Arc<str>>,
 }
 
 impl Flush {

@@ -33,6 +33,7 @@ use sqlx::PgPool;
 use crate::{Error, Schema};
 pub use handle::{RunnerCounts, RunnerHandle};
 use settings::{Database, Settings};
+pub(crate) use shared::Shared;
 
 /// Claims jobs and runs them, until told to stop.
 ///

@@ -45,7 +45,7 @@ pub(crate) async fn release_strangers(
 
 fn release_of(lease: Uuid, positions: &[i32]) -> Flush {
     let remains = positions.iter().filter_map(|position| usize::try_from(*position).ok()).map(|position| {
-        Remains { position, queue: String::new(), outcome: Outcome::Release, afterlife: Afterlife::None }
+        Remains { position, queue: Arc::default(), outcome: Outcome::Release, afterlife: Afterlife::None }
     });
     Flush {
         lease,

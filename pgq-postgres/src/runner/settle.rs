@@ -267,7 +267,7 @@ async fn settle(
 
 fn completed_queues<'a>(flushes: &[&'a Flush]) -> Vec<&'a str> {
     let queues: HashSet<&str> =
-        flushes.iter().flat_map(|flush| flush.completed_queues.iter().map(String::as_str)).collect();
+        flushes.iter().flat_map(|flush| flush.completed_queues.iter().map(|queue| &**queue)).collect();
     queues.into_iter().collect()
 }
 

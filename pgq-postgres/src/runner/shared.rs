@@ -45,8 +45,6 @@ pub(crate) struct Shared {
     /// What handlers use.
     pub(crate) pool: PgPool,
     pub(crate) handle: RunnerHandle,
-    /// Tells running handlers to come to an end.
-    pub(crate) cancel: CancellationToken,
     /// Ends the heartbeat, when all else has ended.
     pub(crate) rest: CancellationToken,
 }

@@ -52,7 +52,7 @@ async fn finish(shared: &Arc<Shared>, executor: &mut Part, signals: &mut Signals
         () = shared.handle.stop_now.cancelled() => {}
         () = signals.next() => shared.handle.stop_now(),
     }
-    shared.cancel.cancel();
+    shared.running.cancel_all();
     tokio::select! {
         done = timeout(shared.settings.cancel_grace.saturating_add(BLOCKED_GRACE), &mut *executor) => {
             if let Ok(done) = done {

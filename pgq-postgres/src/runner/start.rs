@@ -81,7 +81,6 @@ pub(crate) async fn start(
         pool: settings.handlers_pool(&database),
         database,
         handle,
-        cancel: CancellationToken::new(),
         rest: CancellationToken::new(),
         settings,
     });
