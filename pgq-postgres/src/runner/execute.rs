@@ -15,6 +15,8 @@ use tracing::{debug, warn};
 use super::claim::Claimed;
 use super::handle::add;
 use super::ledger::{Afterlife, Ended};
+use super::room::ClosedRoom;
+use super::settle::ToSettle;
 use super::shared::Shared;
 use super::suspect::{self, ALONE_FROM};
 use crate::context::InRunner;
@@ -28,13 +30,18 @@ const SLOT_PATIENCE: Duration = Duration::from_millis(150);
 pub(crate) async fn execute(
     shared: Arc<Shared>,
     mut claimed: UnboundedReceiver<Claimed>,
-    ends: UnboundedSender<Ended>,
+    ends: UnboundedSender<ToSettle>,
 ) {
     let slots = Arc::new(Semaphore::new(shared.settings.slots));
     let mut running = JoinSet::new();
     while let Some(job) = claimed.recv().await {
         while running.try_join_next().is_some() {}
-        match free_slot(&shared, &slots, &job).await {
+        let slot = if job.crashes >= ALONE_FROM {
+            all_slots(&shared, &slots, &job, &mut claimed, &ends).await
+        } else {
+            free_slot(&shared, &slots, &job).await
+        };
+        match slot {
             Slot::Free(slot) => {
                 running.spawn(perform(shared.clone(), job, slot, ends.clone()));
             }
@@ -52,57 +59,79 @@ pub(crate) async fn execute(
 }
 
 enum Slot {
-    Free(OwnedSemaphorePermit),
+    Free(Place),
     /// The runner stops, or has lost its leases.
     None,
     /// No slot in good time.
     Stalled,
 }
 
-/// A slot for that job; all of them for one that was aboard several crashes.
+/// Where a job runs, until this is dropped.
+struct Place {
+    _slots: OwnedSemaphorePermit,
+    /// Nothing else is claimed.
+    _alone: Option<ClosedRoom>,
+}
+
+impl Slot {
+    fn free(slots: OwnedSemaphorePermit) -> Self {
+        Self::Free(Place { _slots: slots, _alone: None })
+    }
+}
+
 async fn free_slot(shared: &Shared, slots: &Arc<Semaphore>, job: &Claimed) -> Slot {
     if shared.stopping() || job.trust.is_cancelled() {
         return Slot::None;
     }
-    if job.crashes >= ALONE_FROM {
-        return all_slots(shared, slots, job).await;
-    }
     if let Ok(slot) = slots.clone().try_acquire_owned() {
-        return Slot::Free(slot);
+        return Slot::free(slot);
     }
     tokio::select! {
-        slot = slots.clone().acquire_owned() => slot.map_or(Slot::None, Slot::Free),
+        slot = slots.clone().acquire_owned() => slot.map_or(Slot::None, Slot::free),
         () = shared.handle.stop.cancelled() => Slot::None,
         () = job.trust.cancelled() => Slot::None,
         () = sleep_until((job.claimed_at + SLOT_PATIENCE).into()) => Slot::Stalled,
     }
 }
 
-/// Waits until nothing else runs. Nothing is claimed meanwhile: it would have to wait too.
-async fn all_slots(shared: &Shared, slots: &Arc<Semaphore>, job: &Claimed) -> Slot {
-    shared.room.close();
-    let all = u32::try_from(shared.settings.slots).unwrap_or(u32::MAX);
-    let slot = tokio::select! {
-        slots = slots.clone().acquire_many_owned(all) => slots.map_or(Slot::None, Slot::Free),
-        () = shared.handle.stop.cancelled() => Slot::None,
-        () = job.trust.cancelled() => Slot::None,
-    };
-    shared.room.open();
-    slot
+/// The whole runner for that job, which was aboard several crashes: waits until nothing else runs. Nothing is
+/// claimed from now until it has ended; what was claimed before goes to other runners if that takes long.
+async fn all_slots(
+    shared: &Arc<Shared>,
+    slots: &Arc<Semaphore>,
+    job: &Claimed,
+    claimed: &mut UnboundedReceiver<Claimed>,
+    ends: &UnboundedSender<ToSettle>,
+) -> Slot {
+    if shared.stopping() || job.trust.is_cancelled() {
+        return Slot::None;
+    }
+    let closed = ClosedRoom::of(shared);
+    let alone = suspect::alone(shared, slots, ends);
+    let patience = sleep_until((job.claimed_at + SLOT_PATIENCE).into());
+    tokio::pin!(alone, patience);
+    let mut crowded = false;
+    loop {
+        tokio::select! {
+            slots = &mut alone => return match slots {
+                Some(slots) => Slot::Free(Place { _slots: slots, _alone: Some(closed) }),
+                None => Slot::None,
+            },
+            () = shared.handle.stop.cancelled() => return Slot::None,
+            () = job.trust.cancelled() => return Slot::None,
+            () = &mut patience, if !crowded => crowded = true,
+            Some(other) = claimed.recv(), if crowded => give_back(shared, other, ends),
+        }
+    }
 }
 
-fn give_back(shared: &Shared, job: Claimed, ends: &UnboundedSender<Ended>) {
+fn give_back(shared: &Shared, job: Claimed, ends: &UnboundedSender<ToSettle>) {
     let queue = job.attempt.queue.clone();
     end(shared, job, Outcome::Release, ends);
     shared.room.left(&queue);
 }
 
-async fn perform(
-    shared: Arc<Shared>,
-    mut job: Claimed,
-    slot: OwnedSemaphorePermit,
-    ends: UnboundedSender<Ended>,
-) {
+async fn perform(shared: Arc<Shared>, mut job: Claimed, slot: Place, ends: UnboundedSender<ToSettle>) {
     let started = Instant::now();
     let queue = job.attempt.queue.clone();
     match attempt(&shared, &mut job).await {
@@ -195,7 +224,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }
 
-fn end(shared: &Shared, job: Claimed, outcome: Outcome, ends: &UnboundedSender<Ended>) {
+fn end(shared: &Shared, job: Claimed, outcome: Outcome, ends: &UnboundedSender<ToSettle>) {
     let afterlife = match outcome {
         Outcome::Complete if shared.settings.keep_completed.is_some() => Afterlife::Kept,
         Outcome::Complete if job.leftovers => Afterlife::Leftovers,
@@ -203,7 +232,7 @@ fn end(shared: &Shared, job: Claimed, outcome: Outcome, ends: &UnboundedSender<E
     };
     let end =
         Ended { lease: job.lease, position: job.position, queue: job.attempt.queue, outcome, afterlife };
-    if ends.send(end).is_err() {
+    if ends.send(ToSettle::Ended(end)).is_err() {
         // The settling part outlives every slot; were it gone, a rescuer would find the lease.
         warn!(id = %job.attempt.id, "the end of a job could not be settled");
     }

@@ -1,8 +1,11 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+
+use super::shared::Shared;
 
 /// The most jobs that wait in a runner's hands for a slot.
 const MAX_PREFETCH: usize = 1000;
@@ -21,11 +24,27 @@ pub(crate) struct Room {
     low_water: AtomicUsize,
     /// A moving average of handlers' times, in nanoseconds; 0: none measured yet.
     handler_nanos: AtomicU64,
-    /// A job waits to have the runner to itself.
-    closed: AtomicBool,
+    /// So many jobs have the runner to themselves, or wait for that.
+    closed: AtomicUsize,
     limits: HashMap<String, Limit>,
     changed: Notify,
     limit_changed: Notify,
+}
+
+/// Nothing is claimed until this is dropped.
+pub(crate) struct ClosedRoom(Arc<Shared>);
+
+impl ClosedRoom {
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        shared.room.close();
+        Self(shared.clone())
+    }
+}
+
+impl Drop for ClosedRoom {
+    fn drop(&mut self) {
+        self.0.room.open();
+    }
 }
 
 /// How many jobs of one queue may be in hand, and how many are.
@@ -44,7 +63,7 @@ impl Room {
             in_hand: AtomicUsize::new(0),
             low_water: AtomicUsize::new(slots - 1),
             handler_nanos: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
+            closed: AtomicUsize::new(0),
             limits: limits.iter().map(limit).collect(),
             changed: Notify::new(),
             limit_changed: Notify::new(),
@@ -56,7 +75,7 @@ impl Room {
         let prefetch = self.prefetch();
         self.low_water.store(self.slots - 1 + prefetch / 2, SeqCst);
         let in_hand = self.in_hand.load(SeqCst);
-        let closed = self.closed.load(SeqCst);
+        let closed = self.closed.load(SeqCst) > 0;
         if closed || in_hand > self.slots - 1 + prefetch / 2 { 0 } else { self.slots + prefetch - in_hand }
     }
 
@@ -94,13 +113,13 @@ impl Room {
         }
     }
 
-    /// Claims nothing until [`open`](Self::open): a job waits to have the runner to itself.
-    pub(crate) fn close(&self) {
-        self.closed.store(true, SeqCst);
+    /// Claims nothing until [`open`](Self::open): a job has the runner to itself, or waits for that.
+    fn close(&self) {
+        self.closed.fetch_add(1, SeqCst);
     }
 
-    pub(crate) fn open(&self) {
-        self.closed.store(false, SeqCst);
+    fn open(&self) {
+        self.closed.fetch_sub(1, SeqCst);
         self.changed.notify_one();
     }
 

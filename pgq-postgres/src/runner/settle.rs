@@ -6,6 +6,7 @@ use pgq_core::{Outcome, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST};
 use sqlx::postgres::types::PgInterval;
 use sqlx::{PgConnection, Row, query, query_scalar};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout_at};
 use tracing::{error, warn};
 use uuid::Uuid;
@@ -25,26 +26,39 @@ const FLUSH_AFTER: Duration = Duration::from_millis(2);
 /// The longest error text that is kept, in bytes.
 const MAX_ERROR_BYTES: usize = 16 << 10;
 
+/// What the settling part is told.
+pub(crate) enum ToSettle {
+    /// A job has ended.
+    Ended(Ended),
+    /// Somebody waits until all that ended before is recorded, or surely lost.
+    WhenRecorded(oneshot::Sender<()>),
+}
+
 /// Records what became of jobs. Ends when all slots have, and everything is recorded or lost.
 pub(crate) struct Settler {
     shared: Arc<Shared>,
     session: Session,
-    ends: UnboundedReceiver<Ended>,
+    ends: UnboundedReceiver<ToSettle>,
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Settler {
-    pub(crate) fn new(shared: Arc<Shared>, ends: UnboundedReceiver<Ended>) -> Self {
-        Self { session: shared.session("settle"), shared, ends }
+    pub(crate) fn new(shared: Arc<Shared>, ends: UnboundedReceiver<ToSettle>) -> Self {
+        Self { session: shared.session("settle"), shared, ends, waiting: Vec::new() }
     }
 
     pub(crate) async fn run(mut self) {
         let mut next: Option<Instant> = None;
         loop {
             let open = self.gather(next).await;
-            let (flushes, later) = self.shared.ledger.due(Instant::now(), !open);
+            let (flushes, later) = self.shared.ledger.due(Instant::now(), !open || !self.waiting.is_empty());
             next = later;
             if !flushes.is_empty() {
                 self.flush(flushes).await;
+            }
+            for waiting in self.waiting.drain(..) {
+                // Whoever waited may have ended meanwhile.
+                let _ = waiting.send(());
             }
             if !open {
                 break;
@@ -64,7 +78,9 @@ impl Settler {
             return false;
         }
         let flush_at = tokio::time::Instant::now() + FLUSH_AFTER;
-        while batch.len() < FLUSH_AT {
+        let in_a_hurry =
+            |batch: &[ToSettle]| batch.iter().any(|told| matches!(told, ToSettle::WhenRecorded(_)));
+        while batch.len() < FLUSH_AT && !in_a_hurry(&batch) {
             match timeout_at(flush_at, self.ends.recv_many(&mut batch, usize::MAX)).await {
                 Ok(0) | Err(_) => break,
                 Ok(_) => {}
@@ -74,9 +90,16 @@ impl Settler {
         true
     }
 
-    fn note(&self, batch: Vec<Ended>) {
+    fn note(&mut self, batch: Vec<ToSettle>) {
+        let mut ends = Vec::with_capacity(batch.len());
+        for told in batch {
+            match told {
+                ToSettle::Ended(end) => ends.push(end),
+                ToSettle::WhenRecorded(waiting) => self.waiting.push(waiting),
+            }
+        }
         let counts = self.shared.counts();
-        for end in &batch {
+        for end in &ends {
             let counter = match end.outcome {
                 Outcome::Complete => &counts.completed,
                 Outcome::Retry { .. } => &counts.retried,
@@ -86,7 +109,7 @@ impl Settler {
             };
             add(counter, 1);
         }
-        let lost = self.shared.ledger.note(batch.into_iter(), Instant::now());
+        let lost = self.shared.ledger.note(ends.into_iter(), Instant::now());
         add(&counts.lease_lost, lost);
     }
 

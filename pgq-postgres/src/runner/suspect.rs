@@ -1,13 +1,33 @@
 //! A job that was aboard a crash may be what caused it.
 
+use std::sync::Arc;
+
 use sqlx::query_scalar;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 use super::claim::limited;
+use super::settle::ToSettle;
 use super::shared::Shared;
 
 /// From so many crashes on a job runs with nothing else in its runner.
 pub(crate) const ALONE_FROM: i16 = 2;
+
+/// All slots, once nothing runs and the end of everything that ran is recorded: a job that completed a moment ago
+/// must not be charged with a crash of the one that begins now. None if the settling part is gone.
+pub(crate) async fn alone(
+    shared: &Shared,
+    slots: &Arc<Semaphore>,
+    ends: &UnboundedSender<ToSettle>,
+) -> Option<OwnedSemaphorePermit> {
+    let all = u32::try_from(shared.settings.slots).unwrap_or(u32::MAX);
+    let slots = slots.clone().acquire_many_owned(all).await.ok()?;
+    let (told, recorded) = oneshot::channel();
+    ends.send(ToSettle::WhenRecorded(told)).ok()?;
+    recorded.await.ok()?;
+    Some(slots)
+}
 
 /// Notes that a suspect begins, so that a crash from now on counts against it; one that only waited in the
 /// hands of a runner that died is not to blame. False if the lease is lost, or nobody can tell.
