@@ -6,6 +6,8 @@ mod crash;
 mod delivery;
 mod enqueue;
 mod migrate;
+mod pause;
+mod poison;
 mod queues;
 mod retry;
 mod schema;
