@@ -175,9 +175,12 @@ impl Claimer {
     }
 
     async fn poll(&mut self) -> Result<super::poll::Seen, sqlx::Error> {
-        let places: Vec<_> = self.queues.iter().map(|queue| self.floors.of(queue)).collect();
+        // An idle runner claims nothing until a poll tells it to, so polls must look behind the floors too.
+        let rescan = self.floors.rescan_is_due(Instant::now());
+        let place = |queue: &Arc<str>| if rescan { START } else { self.floors.of(queue) };
+        let places: Vec<_> = self.queues.iter().map(place).collect();
         let seen = poll(&self.shared, &mut self.session, &places, self.idle.is_idle()).await?;
-        if seen.promoted > 0 {
+        if seen.promoted > 0 || (rescan && seen.claimable) {
             self.floors.rescan();
         }
         self.idle.polled(&seen);

@@ -1,6 +1,7 @@
 //! The promises of the main path, each tried on a real Postgres in a database of its own.
 
 mod bad_input;
+mod behind_the_floor;
 mod cancel;
 mod crash;
 mod delivery;
