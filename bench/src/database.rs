@@ -1,33 +1,18 @@
 //! A fresh database for each measurement.
 
-use std::fs;
-
 use anyhow::{Context, Result};
 use pgq_devdb::{Database, Template};
 use pgq_postgres::{Job, encode};
-use sqlx::{Connection, PgConnection, query, raw_sql};
+use sqlx::{Connection, query, raw_sql};
 
 use crate::job::Noop;
 
-/// A database with nothing but pgq's tables, from which the others are cloned.
+/// An empty database, from which the others are cloned. It has no tables: those of one build of this program might
+/// not be those of the next.
 pub(crate) async fn template() -> Result<Template> {
-    let migrate = async |url: &str| -> Result<()> {
-        let mut connection = PgConnection::connect(url).await?;
-        pgq_postgres::migrate(&mut connection).await?;
-        Ok(())
-    };
-    Template::prepare(&format!("bench {}", migrations()?), migrate)
+    Template::prepare("bench", async |_: &str| anyhow::Ok(()))
         .await
         .context("cannot prepare a database: is the server up, and may this role create databases?")
-}
-
-/// The text of all migrations: the template is made anew when they change.
-fn migrations() -> Result<String> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
-    let mut paths =
-        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
-    paths.sort();
-    Ok(paths.iter().map(fs::read_to_string).collect::<Result<_, _>>()?)
 }
 
 /// A database with so many jobs ready, in the state in which every measurement starts: vacuumed, analysed, and
@@ -35,6 +20,7 @@ fn migrations() -> Result<String> {
 pub(crate) async fn filled(template: &Template, jobs: i64) -> Result<Database> {
     let database = Database::create(template).await?;
     let mut connection = database.connect().await?;
+    pgq_postgres::migrate(&mut connection).await?;
     query(include_str!("sql/fill.sql"))
         .bind(Noop::QUEUE)
         .bind(Noop::KIND)

@@ -34,7 +34,7 @@ pub(crate) async fn drain(database: &Database, jobs: i64, batch: i64) -> Result<
     for claimer in loops {
         claimer.await??;
     }
-    let measured = meter.finish(|| true).await?;
+    let measured = meter.finish(|| Ok(true)).await?;
     meter.close().await?;
     Ok(measured)
 }

@@ -35,9 +35,9 @@ impl Meter {
         Ok(Self { connection, jobs, wal_before, started: Instant::now() })
     }
 
-    /// Waits until no job is left, as `maybe_done` suggests, and everything is on disk.
-    pub(crate) async fn finish(&mut self, maybe_done: impl Fn() -> bool) -> Result<Measured> {
-        while !maybe_done() || self.is_leased().await? || left(&mut self.connection).await? > 0 {
+    /// Waits until no job is left, as `maybe_done` suggests, and everything is on disk. Its failure ends the wait.
+    pub(crate) async fn finish(&mut self, maybe_done: impl Fn() -> Result<bool>) -> Result<Measured> {
+        while !maybe_done()? || self.is_leased().await? || left(&mut self.connection).await? > 0 {
             sleep(LOOK_INTERVAL).await;
         }
         query(include_str!("sql/durable.sql")).execute(&mut self.connection).await?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use pgq_devdb::Database;
-use pgq_postgres::Runner;
+use pgq_postgres::{Runner, RunnerCounts};
 use sqlx::{Connection, query_scalar};
 
 use crate::job::Noop;
@@ -24,18 +24,24 @@ pub(crate) async fn drain(database: &Database, jobs: i64) -> Result<Ours> {
     let mut meter = Meter::start(database, jobs).await?;
     let watch = async {
         // Only a hint when to look: what counts is what SQL says.
-        let measured = meter.finish(|| handle.counts().completed >= jobs.unsigned_abs()).await;
+        let hint = || clean(handle.counts()).map(|counts| counts.completed >= jobs.unsigned_abs());
+        let measured = meter.finish(hint).await;
         let slots = query_scalar(include_str!("sql/slots.sql")).fetch_one(meter.connection()).await;
         handle.stop();
-        anyhow::Ok((measured?, slots?))
+        Ok((measured, slots))
     };
-    let (watched, ran) = tokio::join!(watch, runner.run());
-    ran?;
-    let counts = handle.counts();
-    ensure!(counts.database_errors == 0 && counts.lease_lost == 0, "this was no clean run: {counts:?}");
+    // A runner fails only at start; then nothing would ever be done.
+    let ((measured, slots), ()) = tokio::try_join!(watch, runner.run())?;
+    let measured = measured?;
+    clean(handle.counts())?;
     meter.close().await?;
-    let (measured, slots) = watched?;
-    Ok(Ours { measured, slots, batch: jobs / leases_made(database).await?.max(1) })
+    Ok(Ours { measured, slots: slots?, batch: jobs / leases_made(database).await?.max(1) })
+}
+
+/// A run in which anything went wrong would measure that.
+fn clean(counts: RunnerCounts) -> Result<RunnerCounts> {
+    ensure!(counts.database_errors == 0 && counts.lease_lost == 0, "this was no clean run: {counts:?}");
+    Ok(counts)
 }
 
 async fn leases_made(database: &Database) -> Result<i64> {
