@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use crate::{Context, JobError, JobResult, Perform, Run, decode};
+use async_trait::async_trait;
 
 /// A job type with its state bound and its type erased: bytes in, result out.
 #[async_trait]
