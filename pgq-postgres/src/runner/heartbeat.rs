@@ -57,11 +57,12 @@ async fn keep_beating(shared: &Shared, registered: oneshot::Sender<Result<(), sq
     if registered.send(Ok(())).is_err() {
         return leave(shared, session).await;
     }
-    while let Err(error) = beat_until_rest(shared, &mut session).await {
+    let mut backoff = Backoff::default();
+    while let Err(error) = beat_until_rest(shared, &mut session, &mut backoff).await {
         shared.liveness.session_lost();
         shared.survived("heartbeat", &error);
         drop(session);
-        session = match reopen(shared).await {
+        session = match reopen(shared, &mut backoff).await {
             Some(session) => session,
             None => return,
         };
@@ -70,14 +71,13 @@ async fn keep_beating(shared: &Shared, registered: oneshot::Sender<Result<(), sq
 }
 
 /// A new session, however long it takes; none if the runner rests before.
-async fn reopen(shared: &Shared) -> Option<PgConnection> {
-    let mut backoff = Backoff::default();
+async fn reopen(shared: &Shared, backoff: &mut Backoff) -> Option<PgConnection> {
     while !shared.rest.is_cancelled() {
+        backoff.wait().await;
         match open(shared).await {
             Ok(session) => return Some(session),
             Err(error) => shared.survived("heartbeat", &error),
         }
-        backoff.wait().await;
     }
     None
 }
@@ -104,7 +104,11 @@ async fn open(shared: &Shared) -> Result<PgConnection, sqlx::Error> {
     Ok(session)
 }
 
-async fn beat_until_rest(shared: &Shared, session: &mut PgConnection) -> Result<(), sqlx::Error> {
+async fn beat_until_rest(
+    shared: &Shared,
+    session: &mut PgConnection,
+    backoff: &mut Backoff,
+) -> Result<(), sqlx::Error> {
     let mut ticks = interval(shared.liveness.interval());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -130,6 +134,7 @@ async fn beat_until_rest(shared: &Shared, session: &mut PgConnection) -> Result<
             return Err(sqlx::Error::RowNotFound);
         };
         shared.liveness.beat(sent);
+        backoff.reset();
         if !shared.liveness.is_locked() {
             lock(shared, session).await?;
         }
