@@ -31,6 +31,8 @@ pub enum Action {
     Discard,
     /// Snoozes for that long the first time it is run, then completes.
     SnoozeOnce(Duration),
+    /// Snoozes for that long.
+    Snooze(Duration),
     /// Fails and slows its queue down.
     SlowQueue,
     /// Waits until the test lets it go on with [`Probe::open_gate`], then completes.
@@ -47,6 +49,11 @@ pub enum Action {
     Block(Duration),
     /// Takes its whole process down.
     Abort,
+    /// Holds its thread, deaf to being cancelled, until the test opens the gate; then does that. Needs a runtime
+    /// of several threads.
+    Deaf(Box<Action>),
+    /// Does the first of these in its first attempt, and so on; the last one in all that remain.
+    InTurn(Vec<Action>),
 }
 
 /// One attempt at a [`Step`].
@@ -79,6 +86,13 @@ impl Probe {
     pub fn open_gate(&self, steps: usize) {
         self.gate.add_permits(steps);
     }
+
+    /// Waits at the gate without giving up the thread.
+    fn hold(&self) {
+        let gate = self.gate.acquire();
+        let opened = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(gate));
+        opened.expect("the gate is never closed for good").forget();
+    }
 }
 
 impl Step {
@@ -93,6 +107,24 @@ impl Step {
     pub fn of(n: i64, action: Action) -> Self {
         Self { n, action }
     }
+
+    /// What it comes down to in that attempt, after it was held as long as it should be.
+    fn resolve(&self, attempt: i16, probe: &Probe) -> &Action {
+        let mut action = &self.action;
+        loop {
+            action = match action {
+                Action::InTurn(actions) => {
+                    let turn = usize::try_from(attempt - 1).unwrap_or(0).min(actions.len() - 1);
+                    &actions[turn]
+                }
+                Action::Deaf(then) => {
+                    probe.hold();
+                    then
+                }
+                resolved => return resolved,
+            }
+        }
+    }
 }
 
 impl Perform for Step {
@@ -100,7 +132,7 @@ impl Perform for Step {
         let probe = ctx.state();
         // A test that has seen enough no longer listens.
         let _ = probe.ran.send(Ran { n: self.n, attempt: ctx.attempt() });
-        match &self.action {
+        match self.resolve(ctx.attempt(), probe) {
             Action::Succeed => Ok(()),
             Action::Fail(error) => Err(error.as_str().into()),
             Action::FailUntil(attempt) if ctx.attempt() < *attempt => Err("not yet".into()),
@@ -112,6 +144,7 @@ impl Perform for Step {
                 Err(JobError::snooze(*wait))
             }
             Action::SnoozeOnce(_) => Ok(()),
+            Action::Snooze(wait) => Err(JobError::snooze(*wait)),
             Action::SlowQueue => Err(JobError::slow_queue("too fast")),
             Action::Gate => {
                 probe.gate.acquire().await?.forget();
@@ -135,6 +168,7 @@ impl Perform for Step {
                 Ok(())
             }
             Action::Abort => std::process::abort(),
+            Action::Deaf(_) | Action::InTurn(_) => unreachable!("they were resolved"),
         }
     }
 }

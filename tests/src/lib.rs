@@ -2,6 +2,7 @@
 //! starts and stops.
 
 mod jobs;
+mod proxy;
 mod running;
 
 use std::collections::hash_map::DefaultHasher;
@@ -10,6 +11,7 @@ use std::hash::{Hash, Hasher};
 pub use jobs::{Action, Probe, Ran, Step};
 use pgq_devdb::Database;
 use pgq_postgres::JobId;
+pub use proxy::Proxy;
 pub use running::Running;
 use sqlx::{Connection, PgConnection, PgPool};
 

@@ -1,5 +1,6 @@
 use pgq_devdb::Database;
 use pgq_postgres::{Error, Runner, RunnerCounts, RunnerHandle};
+use sqlx::PgPool;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
@@ -24,9 +25,14 @@ impl Running {
 
     /// A runner with settings of the test's.
     pub fn start_with(database: &Database, settings: impl FnOnce(Runner) -> Runner) -> Self {
+        Self::start_on(&database.pool(), settings)
+    }
+
+    /// The same on any database.
+    pub fn start_on(pool: &PgPool, settings: impl FnOnce(Runner) -> Runner) -> Self {
         let (probe, ran) = Probe::new();
         let runner = Runner::empty().register::<Step>().state(probe.clone());
-        let runner = settings(runner.pool(database.pool()).without_signals());
+        let runner = settings(runner.pool(pool.clone()).without_signals());
         let handle = runner.handle();
         Self { handle, probe, ran, runner: tokio::spawn(runner.run()) }
     }

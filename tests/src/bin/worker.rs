@@ -1,4 +1,5 @@
-//! A runner in a process of its own, which tests signal and kill. Prints a line per attempt.
+//! A runner in a process of its own, which tests signal and kill. Prints a line per attempt, and in the end how many
+//! outcomes were dropped, if any were. Every line it reads lets one step go on.
 
 use std::io::Write;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use sqlx::PgPool;
 
 #[tokio::main]
 async fn main() {
-    pgq_tests::log();
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
     let result = match std::env::args().nth(1).as_deref() {
         Some("migrate") => migrate_once().await,
         _ => run().await,
@@ -27,25 +29,39 @@ async fn migrate_once() -> Result<(), pgq_postgres::Error> {
 
 async fn run() -> Result<(), pgq_postgres::Error> {
     let (probe, mut ran) = Probe::new();
-    tokio::spawn(async move {
-        while let Some(ran) = ran.recv().await {
+    // On threads of their own: handlers may block all of the runtime's.
+    std::thread::spawn(move || {
+        while let Some(ran) = ran.blocking_recv() {
             let line = format!("ran {} {}\n", ran.n, ran.attempt);
             // One write a line: a kill cannot cut it.
             std::io::stdout().write_all(line.as_bytes()).expect("the test reads what its worker says");
         }
     });
+    let gate = probe.clone();
+    std::thread::spawn(move || {
+        std::io::stdin().lines().map_while(Result::ok).for_each(|_| gate.open_gate(1))
+    });
     let heartbeat = Duration::from_millis(setting("HEARTBEAT_MS", 2000));
     let slots = usize::try_from(setting("SLOTS", 20)).unwrap_or(20);
-    Runner::empty()
+    let mut runner = Runner::empty()
         .register::<Step>()
         .state(probe)
         .heartbeat_interval(heartbeat)
         .slots(slots)
         .grace(Duration::from_millis(setting("GRACE_MS", 30_000)))
-        .start_patience(Duration::from_millis(setting("PATIENCE_MS", 30_000)))
-        .on_stop(|| println!("stopped"))
-        .run()
-        .await
+        .start_patience(Duration::from_millis(setting("PATIENCE_MS", 30_000)));
+    if setting("KEEP_COMPLETED", 0) > 0 {
+        runner = runner.keep_completed(Duration::from_secs(3600));
+    }
+    let handle = runner.handle();
+    let say = move || {
+        let lost = handle.counts().lease_lost;
+        if lost > 0 {
+            println!("lease_lost {lost}");
+        }
+        println!("stopped");
+    };
+    runner.on_stop(say).run().await
 }
 
 fn setting(name: &str, default: u64) -> u64 {

@@ -3,10 +3,15 @@
 mod bad_input;
 mod behind_the_floor;
 mod cancel;
+mod connections;
 mod crash;
+mod death;
 mod delivery;
 mod enqueue;
+mod fencing;
+mod lost_replies;
 mod migrate;
+mod partition;
 mod pause;
 mod poison;
 mod queues;

@@ -3,12 +3,13 @@
 use std::process::{ExitStatus, Stdio};
 
 use pgq_tests::Ran;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// A running worker process.
 pub(crate) struct Worker {
     child: Child,
+    gate: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -28,10 +29,11 @@ impl Worker {
     }
 
     fn spawn(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        let gate = child.stdin.take().unwrap();
+        Self { child, gate, lines }
     }
 
     /// The next attempt it reports.
@@ -40,6 +42,11 @@ impl Worker {
         let words: Vec<&str> = line.split(' ').collect();
         assert_eq!(words[0], "ran", "{line}");
         Ran { n: words[1].parse().unwrap(), attempt: words[2].parse().unwrap() }
+    }
+
+    /// Lets that many of its steps go on.
+    pub(crate) async fn open_gate(&mut self, steps: usize) {
+        self.gate.write_all("go on\n".repeat(steps).as_bytes()).await.unwrap();
     }
 
     /// Sends it a signal by name.

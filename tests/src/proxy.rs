@@ -1,0 +1,173 @@
+//! A TCP proxy on loopback that stands between a runner and its Postgres and fails on command.
+
+mod connection;
+mod replies;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgPool};
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use connection::{reset, serve};
+
+/// A proxy of one server. Everything connected through it is cut when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    url: String,
+    weather: watch::Sender<Weather>,
+    loss: SharedLoss,
+    acceptor: JoinHandle<()>,
+}
+
+/// What the connections are subject to.
+#[derive(Debug, Clone, Copy)]
+struct Weather {
+    accepts: bool,
+    forwards: bool,
+    delay: Duration,
+    /// What a connection that is made now remembers.
+    age: u64,
+    /// Connections of an earlier age than these have lost their client, and their server.
+    clients_cut: u64,
+    servers_cut: u64,
+}
+
+/// The reply that gets lost next.
+#[derive(Debug)]
+struct Loss {
+    session: String,
+    tag: String,
+    happened: oneshot::Sender<()>,
+}
+
+type SharedLoss = Arc<Mutex<Option<Loss>>>;
+
+impl Proxy {
+    /// A proxy of the server of that URL, which must be one that is reached by TCP.
+    ///
+    /// # Panics
+    /// If the URL is none, or there is no free port.
+    pub async fn start(database_url: &str) -> Self {
+        let options: PgConnectOptions = database_url.parse().unwrap();
+        assert!(options.get_socket().is_none(), "the proxy speaks TCP only");
+        let server = (options.get_host().to_owned(), options.get_port());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = options.host("127.0.0.1").port(port).to_url_lossy().to_string();
+        let fair = Weather {
+            accepts: true,
+            forwards: true,
+            delay: Duration::ZERO,
+            age: 0,
+            clients_cut: 0,
+            servers_cut: 0,
+        };
+        let (weather, forecast) = watch::channel(fair);
+        let loss = SharedLoss::default();
+        let acceptor = tokio::spawn(accept(listener, server, forecast, loss.clone()));
+        Self { url, weather, loss, acceptor }
+    }
+
+    /// The URL of the same database through the proxy.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A pool whose connections go through the proxy.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn pool(&self) -> PgPool {
+        PgPoolOptions::new().max_connections(5).connect_lazy(&self.url).unwrap()
+    }
+
+    /// Resets all connections, on both sides.
+    pub fn cut(&self) {
+        self.change(|weather| {
+            weather.age += 1;
+            weather.clients_cut = weather.age;
+            weather.servers_cut = weather.age;
+        });
+    }
+
+    /// Resets all connections on the clients' side only: the server takes them for alive until
+    /// [`finish_cut`](Self::finish_cut).
+    pub fn cut_clients(&self) {
+        self.change(|weather| {
+            weather.age += 1;
+            weather.clients_cut = weather.age;
+        });
+    }
+
+    /// Lets the server know of the connections that lost their client.
+    pub fn finish_cut(&self) {
+        self.change(|weather| weather.servers_cut = weather.clients_cut);
+    }
+
+    /// Resets new connections as soon as they are made.
+    pub fn refuse(&self) {
+        self.change(|weather| weather.accepts = false);
+    }
+
+    /// Forwards nothing more in either direction; connections stay open and new ones are accepted.
+    pub fn black_hole(&self) {
+        self.change(|weather| weather.forwards = false);
+    }
+
+    /// Keeps everything for that long before it is forwarded, in each direction.
+    pub fn delay(&self, delay: Duration) {
+        self.change(|weather| weather.delay = delay);
+    }
+
+    /// Accepts and forwards again, also what was held back.
+    pub fn heal(&self) {
+        self.change(|weather| {
+            *weather = Weather { accepts: true, forwards: true, delay: Duration::ZERO, ..*weather };
+        });
+    }
+
+    /// Swallows the next reply to a session of that application name whose command tag begins like that, for
+    /// example `INSERT 0 1`, and cuts its connection: the server has committed, the client does not know.
+    /// The receiver tells when it has happened.
+    pub fn lose_reply(&self, session: &str, tag: &str) -> oneshot::Receiver<()> {
+        let (happened, when) = oneshot::channel();
+        *lock(&self.loss) = Some(Loss { session: session.into(), tag: tag.into(), happened });
+        when
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Weather)) {
+        self.weather.send_modify(change);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    server: (String, u16),
+    weather: watch::Receiver<Weather>,
+    loss: SharedLoss,
+) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        let now = *weather.borrow();
+        if now.accepts {
+            connections.spawn(serve(client, server.clone(), weather.clone(), now.age, loss.clone()));
+        } else {
+            reset(client);
+        }
+    }
+}
+
+fn lock(loss: &SharedLoss) -> MutexGuard<'_, Option<Loss>> {
+    loss.lock().unwrap_or_else(PoisonError::into_inner)
+}

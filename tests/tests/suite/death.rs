@@ -1,0 +1,72 @@
+//! Who is dead is told soon, and who lives is not taken for dead.
+
+use std::time::{Duration, Instant};
+
+use pgq_postgres::Enqueue;
+use pgq_tests::{Action, Ran, Running, Step, count, states, with_database};
+
+use crate::worker::Worker;
+
+/// Short, so that the test need not wait for half a minute of silence.
+const HEARTBEAT: Duration = Duration::from_millis(200);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_jobs_of_a_killed_runner_start_elsewhere_within_10_seconds_by_default() {
+    with_database(async |db| {
+        let pool = db.pool();
+        for n in 0..3 {
+            let action = Action::InTurn(vec![Action::Hang, Action::Succeed]);
+            Step::of(n, action).enqueue(&pool).await.unwrap();
+        }
+        let mut doomed = Worker::start(db.url(), &[], &[]);
+        for _ in 0..3 {
+            doomed.ran().await;
+        }
+        let mut heir = Running::start(db);
+        while count(&pool, "pgq.runners").await < 2 {
+            tokio::task::yield_now().await;
+        }
+        let killed = Instant::now();
+        doomed.signal("KILL");
+        doomed.exited().await;
+        let again: Vec<Ran> = (0..3).map(|n| Ran { n, attempt: 2 }).collect();
+        assert_eq!(heir.ran_many(3).await, again);
+        let recovered = killed.elapsed();
+        println!("recovered {:.1} s after the kill", recovered.as_secs_f64());
+        assert!(recovered < Duration::from_secs(10), "{recovered:?}");
+        let (counts, rest) = heir.stop().await;
+        assert_eq!((counts.rescued, counts.completed, rest), (3, 3, vec![]));
+        assert_eq!(states(&pool).await, []);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handlers_that_block_all_threads_do_not_make_a_runner_look_dead() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut tx = pool.begin().await.unwrap();
+        for n in 0..2 {
+            // Longer than even a runner whose session is open may be silent.
+            Step::of(n, Action::Block(HEARTBEAT * 20)).enqueue(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let settings = [("HEARTBEAT_MS", "200"), ("TOKIO_WORKER_THREADS", "2")];
+        let mut blocked = Worker::start(db.url(), &[], &settings);
+        for _ in 0..2 {
+            assert_eq!(blocked.ran().await.attempt, 1);
+        }
+        let witness = Running::start_with(db, |runner| runner.heartbeat_interval(HEARTBEAT));
+        while count(&pool, "pgq.jobs").await > 0 {
+            assert_eq!(witness.handle.counts().rescued, 0);
+            tokio::time::sleep(HEARTBEAT / 10).await;
+        }
+        blocked.signal("TERM");
+        let (code, rest, _) = blocked.ended().await;
+        assert_eq!((code, rest), (Some(0), vec!["stopped".into()]), "each ran once, and no outcome was lost");
+        let (counts, ran) = witness.stop().await;
+        assert_eq!((counts.rescued, ran), (0, vec![]));
+        assert_eq!(count(&pool, "pgq.failures").await, 0);
+    })
+    .await;
+}
