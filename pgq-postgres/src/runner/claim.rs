@@ -145,7 +145,8 @@ impl Claimer {
         }
         match self.idle.contention() {
             _ if !seen.claimable => {
-                Ok(Next::Sleep(seen.due_in.unwrap_or(Duration::MAX).min(self.poll_interval())))
+                let due_in = seen.due_in.unwrap_or(Duration::MAX);
+                Ok(Next::Sleep(due_in.min(self.poll_interval()).min(self.floors.rescan_in(Instant::now()))))
             }
             Some(contention) if !polls_first => Ok(Next::Sleep(contention.min(self.poll_interval()))),
             _ => Ok(Next::Turn),
@@ -177,8 +178,8 @@ impl Claimer {
     async fn poll(&mut self) -> Result<super::poll::Seen, sqlx::Error> {
         // An idle runner claims nothing until a poll tells it to, so polls must look behind the floors too.
         let rescan = self.floors.rescan_is_due(Instant::now());
-        let place = |queue: &Arc<str>| if rescan { START } else { self.floors.of(queue) };
-        let places: Vec<_> = self.queues.iter().map(place).collect();
+        let place = |queue| if rescan { START } else { self.floors.of(queue) };
+        let places: Vec<_> = self.queues.iter().map(|queue| (&**queue, place(queue))).collect();
         let seen = poll(&self.shared, &mut self.session, &places, self.idle.is_idle()).await?;
         if seen.promoted > 0 || (rescan && seen.claimable) {
             self.floors.rescan();

@@ -47,6 +47,12 @@ impl Floors {
         self.next_rescan.is_none_or(|next| next <= now)
     }
 
+    /// How long nothing behind a floor will be seen. Without end if the last look was from the start.
+    pub(crate) fn rescan_in(&self, now: Instant) -> Duration {
+        let wait = self.next_rescan.map(|next| next.saturating_duration_since(now));
+        wait.filter(|wait| !wait.is_zero()).unwrap_or(Duration::MAX)
+    }
+
     /// A look from the start took that long.
     pub(crate) fn rescanned(&mut self, now: Instant, took: Duration) {
         self.next_rescan = Some(now + (took * RESCAN_SHARE).min(LONGEST_WITHOUT_RESCAN));

@@ -24,14 +24,15 @@ pub(crate) struct Seen {
 pub(crate) async fn poll(
     shared: &Arc<Shared>,
     session: &mut Session,
-    floors: &[Place],
+    places: &[(&str, Place)],
     idle: bool,
 ) -> Result<Seen, sqlx::Error> {
-    let (priorities, ids): (Vec<i16>, Vec<i64>) = floors.iter().copied().unzip();
+    let queues: Vec<&str> = places.iter().map(|(queue, _)| *queue).collect();
+    let (priorities, ids): (Vec<i16>, Vec<i64>) = places.iter().map(|(_, place)| *place).unzip();
     let mut lent = session.lend().await?;
     let row = limited(
         query(shared.statements().poll.clone())
-            .bind(&shared.queues)
+            .bind(queues)
             .bind(priorities)
             .bind(ids)
             .bind(&shared.kinds.names)

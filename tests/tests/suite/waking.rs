@@ -113,3 +113,30 @@ async fn a_runner_with_more_than_it_can_take_takes_its_mark_back() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_runner_that_is_woken_for_a_job_behind_its_floor_finds_it_soon() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut running = Running::start_with(db, |runner| runner.poll_interval(NEVER));
+        asleep(&running, &pool).await;
+        for round in 0..3 {
+            // The floor rises behind claims that are some time apart.
+            for n in 0..3 {
+                Step::succeed(n).enqueue(&pool).await.unwrap();
+                running.ran().await;
+                tokio::time::sleep(Duration::from_millis(150)).await;
+            }
+            Step::succeed(4).enqueue(&pool).await.unwrap();
+            running.ran().await;
+            // A look from the start was just made, so that the next begins at the floor.
+            let enqueued = Instant::now();
+            Step::succeed(5).priority(-1).enqueue(&pool).await.unwrap();
+            running.ran().await;
+            println!("round {round}: ran after {:?}", enqueued.elapsed());
+            assert!(enqueued.elapsed() < NEVER / 100);
+        }
+        running.stop().await;
+    })
+    .await;
+}
