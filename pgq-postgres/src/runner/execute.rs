@@ -172,14 +172,15 @@ async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
     let caught = AssertUnwindSafe(kind.handler.handle(payload.as_bytes(), run)).catch_unwind();
     let result = tokio::select! {
         biased;
-        result = bounded(caught, limit, &cancellation, shared.settings.cancel_grace) => result,
+        result = bounded(caught, limit, &cancellation, shared.settings.cancel_grace) => Some(result),
         // Others may take the job from now on: it must not go on here.
-        () = job.trust.cancelled() => return Some(Outcome::Release),
-        () = overdue(shared, &cancellation) => return Some(Outcome::Release),
+        () = job.trust.cancelled() => None,
+        () = overdue(shared, &cancellation) => None,
     };
     if in_runner.is_completed() {
         return None;
     }
+    let Some(result) = result else { return Some(Outcome::Release) };
     let result =
         result.unwrap_or_else(|panic| Err(format!("the handler panicked: {}", panic_text(&*panic)).into()));
     let retry = options.retry.as_ref().unwrap_or(&kind.retry);
