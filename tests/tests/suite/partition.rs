@@ -264,7 +264,7 @@ async fn a_slow_network_is_not_taken_for_death() {
         let near = pair.near();
         // A round trip of four intervals: under a third of the silence that means death.
         pair.proxy.delay(HEARTBEAT * 2);
-        tokio::time::sleep(HEARTBEAT * 20).await;
+        tokio::time::sleep(HEARTBEAT * 16).await;
         assert_eq!(near.handle.counts().rescued, 0);
         far.watch.gate.add_permits(5);
         while far.handle.counts().completed < 5 {
