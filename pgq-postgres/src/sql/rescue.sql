@@ -21,6 +21,11 @@ failed as (
     insert into pgq.failures (job_id, attempt, crash, runner, error)
     select id, spent, true, $4, 'the runner died during this attempt' from lost where started
 ),
+-- The first failure and the last ten are kept.
+old as (
+    delete from pgq.failures f using lost l
+    where l.started and f.job_id = l.id and f.attempt > 1 and f.attempt <= l.attempts - 9
+),
 again as (
     insert into pgq.ready (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind,
                            payload, options, run_at)
