@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgq_postgres::{Context, Job, JobError, JobResult, Perform};
+use pgq_postgres::{Context, DatabaseContext, Job, JobError, JobResult, Perform};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -170,5 +170,27 @@ impl Perform for Step {
             Action::Abort => std::process::abort(),
             Action::Deaf(_) | Action::InTurn(_) => unreachable!("they were resolved"),
         }
+    }
+}
+
+/// A job whose only effect is a row of the table `effects`, which the test makes.
+#[derive(Job, Debug, Clone)]
+#[job(state = Probe, transactional)]
+pub struct Effect {
+    /// Which one it is.
+    pub n: i64,
+}
+
+impl Perform for Effect {
+    async fn perform(&self, ctx: &Context<Probe>) -> JobResult {
+        // A test that has seen enough no longer listens.
+        let _ = ctx.state().ran.send(Ran { n: self.n, attempt: ctx.attempt() });
+        let mut tx = ctx.begin().await?;
+        sqlx::query("insert into effects (n, attempt) values ($1, $2)")
+            .bind(self.n)
+            .bind(ctx.attempt())
+            .execute(&mut *tx)
+            .await?;
+        Ok(ctx.complete_in(tx).await?)
     }
 }

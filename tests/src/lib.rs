@@ -8,7 +8,7 @@ mod running;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-pub use jobs::{Action, Probe, Ran, Step};
+pub use jobs::{Action, Effect, Probe, Ran, Step};
 use pgq_devdb::Database;
 use pgq_postgres::JobId;
 pub use proxy::Proxy;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use pgq_postgres::{Runner, migrate};
-use pgq_tests::{Probe, Step};
+use pgq_tests::{Effect, Probe, Step};
 use sqlx::PgPool;
 
 #[tokio::main]
@@ -45,6 +45,7 @@ async fn run() -> Result<(), pgq_postgres::Error> {
     let slots = usize::try_from(setting("SLOTS", 20)).unwrap_or(20);
     let mut runner = Runner::empty()
         .register::<Step>()
+        .register::<Effect>()
         .state(probe)
         .heartbeat_interval(heartbeat)
         .slots(slots)

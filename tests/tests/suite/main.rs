@@ -3,12 +3,15 @@
 mod bad_input;
 mod behind_the_floor;
 mod cancel;
+mod concurrency;
 mod connections;
 mod crash;
 mod death;
 mod delivery;
 mod enqueue;
+mod exactly_once;
 mod fencing;
+mod history;
 mod lost_replies;
 mod migrate;
 mod partition;

@@ -1,0 +1,182 @@
+//! How many jobs run at a time, and that those which must wait do not hold up others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, Runner};
+use pgq_tests::{Action, Ran, Running, Step, states, with_database};
+use sqlx::PgPool;
+use tokio::sync::Barrier;
+
+/// Notes how many run at a time, by queue and in all.
+#[derive(Job)]
+#[job(state = Crowds)]
+struct Crowded {
+    millis: u64,
+}
+
+#[derive(Clone, Default)]
+struct Crowds {
+    by_queue: Arc<Mutex<HashMap<String, Crowd>>>,
+    together: Option<Arc<Barrier>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Crowd {
+    now: usize,
+    most: usize,
+    done: usize,
+}
+
+impl Crowds {
+    fn enter(&self, queue: &str) {
+        let mut crowds = self.by_queue.lock().unwrap();
+        let crowd = crowds.entry(queue.to_owned()).or_default();
+        crowd.now += 1;
+        crowd.most = crowd.most.max(crowd.now);
+    }
+
+    fn leave(&self, queue: &str) {
+        let mut crowds = self.by_queue.lock().unwrap();
+        let crowd = crowds.get_mut(queue).unwrap();
+        crowd.now -= 1;
+        crowd.done += 1;
+    }
+
+    fn of(&self, queue: &str) -> Crowd {
+        self.by_queue.lock().unwrap().get(queue).copied().unwrap_or_default()
+    }
+}
+
+impl Perform for Crowded {
+    async fn perform(&self, ctx: &Context<Crowds>) -> JobResult {
+        ctx.state().enter(ctx.queue());
+        if let Some(together) = &ctx.state().together {
+            together.wait().await;
+        }
+        tokio::time::sleep(Duration::from_millis(self.millis)).await;
+        ctx.state().leave(ctx.queue());
+        Ok(())
+    }
+}
+
+async fn enqueue(pool: &PgPool, queue: &str, jobs: usize, millis: u64) {
+    let mut tx = pool.begin().await.unwrap();
+    for _ in 0..jobs {
+        Crowded { millis }.queue(queue).enqueue(&mut *tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limited_queue_never_runs_more_than_its_limit_while_others_use_the_other_slots() {
+    with_database(async |db| {
+        let pool = db.pool();
+        enqueue(&pool, "narrow", 100, 3).await;
+        enqueue(&pool, "wide", 300, 3).await;
+        let crowds = Crowds::default();
+        let runner = Runner::empty().register::<Crowded>().state(crowds.clone()).pool(pool.clone());
+        let runner = runner.queues(["narrow", "wide"]).queue_limit("narrow", 2).slots(10).without_signals();
+        let handle = runner.handle();
+        let running = tokio::spawn(runner.run());
+        while handle.counts().completed < 400 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        handle.stop();
+        running.await.unwrap().unwrap();
+        let (narrow, wide) = (crowds.of("narrow"), crowds.of("wide"));
+        println!("narrow: {narrow:?}, wide: {wide:?}");
+        assert_eq!((narrow.most, narrow.done), (2, 100), "two, and never more");
+        assert!(wide.most >= 8 && wide.done == 300, "the others have at least the rest: {wide:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_becomes_free_is_filled_at_once() {
+    with_database(async |db| {
+        let pool = db.pool();
+        // Each waits until two run: were a place not filled, nobody would go on.
+        let together = Some(Arc::new(Barrier::new(2)));
+        let crowds = Crowds { together, ..Crowds::default() };
+        enqueue(&pool, "narrow", 200, 0).await;
+        let runner = Runner::empty().register::<Crowded>().state(crowds.clone()).pool(pool.clone());
+        // No poll helps: only the end of a job can be what fills its place.
+        let runner =
+            runner.queues(["narrow"]).queue_limit("narrow", 2).poll_interval(Duration::from_secs(600));
+        let handle = runner.handle();
+        let started = std::time::Instant::now();
+        let running = tokio::spawn(runner.without_signals().run());
+        while handle.counts().completed < 200 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        println!("100 pairs in {:?}", started.elapsed());
+        handle.stop();
+        running.await.unwrap().unwrap();
+        assert_eq!(crowds.of("narrow").most, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_jobs_do_not_hold_up_quick_ones_of_their_queue() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut tx = pool.begin().await.unwrap();
+        for n in 0..503 {
+            // The slow ones are spread, so that some come after quick ones were measured.
+            let action = if n % 200 == 50 { Action::Gate } else { Action::Succeed };
+            Step::of(n, action).enqueue(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let running = Running::start_with(db, |runner| runner.slots(4));
+        running.until(|counts| counts.completed == 500).await;
+        // The slow ones are still held, and nothing else is left.
+        while states(&pool).await != [("running".to_owned(), 3)] {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        running.probe.open_gate(3);
+        let (counts, ran) = running.stop().await;
+        assert_eq!(counts.completed, 503);
+        assert_eq!(ran, (0..503).map(|n| Ran { n, attempt: 1 }).collect::<Vec<_>>(), "each once");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_wait_for_a_slot_in_vain_go_back_for_another_runner() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut greedy = Running::start_with(db, |runner| runner.slots(2));
+        // Quick ones teach it to prefetch.
+        let mut tx = pool.begin().await.unwrap();
+        for n in 0..300 {
+            Step::succeed(n).enqueue(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        greedy.ran_many(300).await;
+        greedy.until(|counts| counts.completed == 300).await;
+        let mut tx = pool.begin().await.unwrap();
+        for n in 1000..1020 {
+            Step::of(n, Action::Gate).enqueue(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        greedy.until(|counts| counts.claimed > 302).await;
+        let mut other = Running::start(db);
+        let mut ran = greedy.ran_many(2).await;
+        ran.extend(other.ran_many(18).await);
+        ran.sort_unstable();
+        assert_eq!(
+            ran,
+            (1000..1020).map(|n| Ran { n, attempt: 1 }).collect::<Vec<_>>(),
+            "none spent an attempt"
+        );
+        assert!(greedy.handle.counts().released > 0, "it had taken more than it could run");
+        greedy.probe.open_gate(2);
+        other.probe.open_gate(18);
+        let ((one, _), (two, _)) = (greedy.stop().await, other.stop().await);
+        assert_eq!((one.completed, two.completed), (302, 18));
+    })
+    .await;
+}
