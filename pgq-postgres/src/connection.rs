@@ -108,27 +108,39 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
         .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
-/// Opens the first session, trying for as long as `patience`; an application and its database often start
-/// together.
-pub(crate) async fn connect_patiently(
-    options: &PgConnectOptions,
-    patience: Duration,
-) -> Result<PgConnection, Error> {
-    let started = Instant::now();
-    let mut backoff = Backoff::default();
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let source = match connect(options).await {
-            Ok(connection) => return Ok(connection),
-            Err(source) => source,
-        };
-        let waited = started.elapsed();
-        if waited >= patience || is_final(&source) {
-            return Err(Error::Unreachable { address: address(options), tries, waited, source });
+/// Tries to reach the database at start, for a limited time.
+pub(crate) struct Patience {
+    options: PgConnectOptions,
+    limit: Duration,
+    started: Instant,
+    tries: u32,
+    backoff: Backoff,
+}
+
+impl Patience {
+    pub(crate) fn new(options: PgConnectOptions, limit: Duration) -> Self {
+        Self { options, limit, started: Instant::now(), tries: 0, backoff: Backoff::default() }
+    }
+
+    pub(crate) async fn connect(&mut self) -> Result<PgConnection, Error> {
+        loop {
+            match connect(&self.options).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => self.again(error).await?,
+            }
+        }
+    }
+
+    /// Waits before another try, or ends them with what the last one said.
+    pub(crate) async fn again(&mut self, source: sqlx::Error) -> Result<(), Error> {
+        self.tries += 1;
+        let (tries, waited) = (self.tries, self.started.elapsed());
+        if waited >= self.limit || is_final(&source) {
+            return Err(Error::Unreachable { address: address(&self.options), tries, waited, source });
         }
         warn!(error = %source, tries, "the database cannot be reached; trying again");
-        backoff.wait().await;
+        self.backoff.wait().await;
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row, query, query_as};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -95,7 +95,10 @@ impl Claimer {
         let mut backoff = Backoff::default();
         let stop = self.shared.handle.stop.clone();
         while !stop.is_cancelled() {
-            let wait = match self.turn().await {
+            let shared = self.shared.clone();
+            // Dropped half-way, a claim may have been made: its lease is left to a rescuer.
+            let turn = tokio::select! { turn = self.turn() => turn, () = shared.hurry() => break };
+            let wait = match turn {
                 Ok(next) => {
                     backoff.reset();
                     self.wait(next).await;
@@ -157,7 +160,11 @@ impl Claimer {
         let stop = self.shared.handle.stop.cancelled();
         match next {
             Next::Turn => {}
-            Next::Room => tokio::select! { () = self.shared.room.freed() => {} () = stop => {} },
+            Next::Room => tokio::select! {
+                () = self.shared.room.freed() => {}
+                () = sleep_until(self.next_comparison.into()) => {}
+                () = stop => {}
+            },
             Next::Sleep(time) => tokio::select! {
                 () = sleep(time) => self.idle.overslept(),
                 () = self.shared.wake.notified() => self.idle.woken(),

@@ -13,7 +13,7 @@ use tracing::{error, warn};
 use super::settings::DEAD_AFTER_BEATS_UNLOCKED;
 use super::shared::Shared;
 use crate::Error;
-use crate::connection::{Backoff, Commit, connect, runner_options};
+use crate::connection::{Backoff, Commit, connect, is_permanent, runner_options};
 use crate::time::interval as sql_interval;
 
 /// How long the goodbye may take when the database does not answer. A rescuer finds what was left.
@@ -49,15 +49,22 @@ async fn rest_overdue(shared: &Shared) {
 }
 
 async fn keep_beating(shared: &Shared, registered: oneshot::Sender<Result<(), sqlx::Error>>) {
-    let mut session = match open(shared).await {
-        Ok(session) => session,
-        Err(error) => return drop(registered.send(Err(error))),
+    let mut backoff = Backoff::default();
+    let started = Instant::now();
+    let mut session = loop {
+        match open(shared).await {
+            Ok(session) => break session,
+            Err(error) if is_permanent(&error) || started.elapsed() >= shared.settings.start_patience => {
+                return drop(registered.send(Err(error)));
+            }
+            Err(error) => shared.survived("heartbeat", &error),
+        }
+        backoff.wait().await;
     };
     // Nobody waits any more if the start was given up; the heartbeat then rests at once.
     if registered.send(Ok(())).is_err() {
         return leave(shared, session).await;
     }
-    let mut backoff = Backoff::default();
     while let Err(error) = beat_until_rest(shared, &mut session, &mut backoff).await {
         shared.liveness.session_lost();
         shared.survived("heartbeat", &error);

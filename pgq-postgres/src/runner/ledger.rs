@@ -17,6 +17,8 @@ struct Held {
     size: usize,
     ended: usize,
     done: Vec<u8>,
+    /// How many of those the next flush records.
+    unflushed: usize,
     /// What the next flush must record beside the bits, and the queues of jobs that completed.
     remains: Vec<Remains>,
     completed_queues: HashSet<Arc<str>>,
@@ -59,6 +61,8 @@ pub(crate) struct Remains {
 pub(crate) struct Flush {
     pub(crate) lease: Uuid,
     pub(crate) done: Vec<u8>,
+    /// How many jobs have ended since the last flush.
+    pub(crate) ends: usize,
     /// All of its jobs have ended.
     pub(crate) whole: bool,
     pub(crate) remains: Vec<Remains>,
@@ -77,6 +81,7 @@ impl Ledger {
         let held = Held {
             size,
             ended: 0,
+            unflushed: 0,
             done: vec![0; size.div_ceil(8)],
             remains: Vec::new(),
             completed_queues: HashSet::new(),
@@ -133,6 +138,7 @@ impl Held {
     fn note(&mut self, end: Ended, now: Instant) {
         self.done[end.position / 8] |= 1 << (end.position % 8);
         self.ended += 1;
+        self.unflushed += 1;
         self.waiting_since.get_or_insert(now);
         if end.outcome == Outcome::Complete && !self.completed_queues.contains(&end.queue) {
             self.completed_queues.insert(end.queue.clone());
@@ -148,6 +154,7 @@ impl Held {
         Flush {
             lease,
             done: self.done.clone(),
+            ends: std::mem::take(&mut self.unflushed),
             whole: self.ended == self.size,
             remains: std::mem::take(&mut self.remains),
             completed_queues: std::mem::take(&mut self.completed_queues),

@@ -50,6 +50,7 @@ fn release_of(lease: Uuid, positions: &[i32]) -> Flush {
     Flush {
         lease,
         done: Vec::new(),
+        ends: positions.len(),
         whole: true,
         remains: remains.collect(),
         completed_queues: Default::default(),

@@ -117,10 +117,15 @@ impl Settler {
     /// lost.
     async fn flush(&mut self, flushes: Vec<Flush>) {
         let mut backoff = Backoff::default();
-        let give_up = Instant::now() + self.shared.liveness.interval() * DEAD_AFTER_BEATS * 2;
+        let started = Instant::now();
         let mut tried = Tried::Never;
         loop {
-            let error = match self.try_flush(&flushes).await {
+            let shared = self.shared.clone();
+            let result = tokio::select! {
+                result = self.try_flush(&flushes) => result,
+                () = shared.hurry() => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+            };
+            let error = match result {
                 Ok(held) => return self.recorded(&flushes, &held, tried).await,
                 Err(error) => error,
             };
@@ -132,11 +137,23 @@ impl Settler {
                 }
                 return;
             }
-            if Instant::now() > give_up {
+            if started.elapsed() > self.patience() {
                 error!(runner = %self.shared.name, leases = flushes.len(), "outcomes could not be recorded: these jobs will run again");
                 return flushes.iter().for_each(|flush| self.shared.ledger.forget(flush.lease));
             }
             backoff.wait().await;
+        }
+    }
+
+    /// How long to go on trying: until others have surely taken the leases, or as long as a stop may take.
+    fn patience(&self) -> Duration {
+        let lost = self.shared.liveness.interval() * DEAD_AFTER_BEATS * 2;
+        if self.shared.handle.stop_now.is_cancelled() {
+            Duration::ZERO
+        } else if self.shared.stopping() {
+            self.shared.settings.grace.min(lost)
+        } else {
+            lost
         }
     }
 
@@ -182,7 +199,7 @@ impl Settler {
             let lost = !held.contains(&flush.lease);
             if lost && tried == Tried::Never {
                 warn!(runner = %self.shared.name, lease = %flush.lease, "a lease passed to another runner: its outcomes are dropped");
-                add(&self.shared.counts().lease_lost, flush.remains.len().max(1));
+                add(&self.shared.counts().lease_lost, flush.ends);
             }
             if lost || flush.whole {
                 self.shared.ledger.forget(flush.lease);

@@ -6,6 +6,7 @@ use pgq_core::{Handler, Retry};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Mutex, Notify};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
@@ -18,6 +19,9 @@ use super::running::RunningJobs;
 use super::settings::Settings;
 use crate::connection::{Session, runner_options};
 use crate::sql::Statements;
+
+/// How long a statement may take when the runner must stop now.
+const LAST_STATEMENT: Duration = Duration::from_secs(2);
 
 /// What all parts of one runner know.
 pub(crate) struct Shared {
@@ -60,6 +64,12 @@ impl Shared {
 
     pub(crate) fn stopping(&self) -> bool {
         self.handle.stop.is_cancelled()
+    }
+
+    /// Returns when a runner that must stop now has had the time for one last statement.
+    pub(crate) async fn hurry(&self) {
+        self.handle.stop_now.cancelled().await;
+        sleep(LAST_STATEMENT).await;
     }
 
     /// A session for one part of the runner.

@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle as ThreadHandle;
 
 use pgq_core::{QueueName, Registry, RegistryError, States};
-use sqlx::Connection;
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
@@ -22,8 +21,8 @@ use super::running::RunningJobs;
 use super::settings::Settings;
 use super::settle::Settler;
 use super::shared::{Kinds, KnownKind, Shared, session};
-use crate::connection::{Commit, connect_patiently, runner_options};
-use crate::{Error, migrate};
+use crate::connection::{Commit, Patience, is_permanent, runner_options};
+use crate::{Error, Schema, migrate};
 
 /// A runner that is registered and whose heart beats, but that claims nothing yet.
 pub(crate) struct Started {
@@ -61,10 +60,7 @@ pub(crate) async fn start(
     let kinds = kinds(&registry, states)?;
     let database = settings.connect_options()?;
     let options = runner_options(&database, "pgq start", Commit::Durable);
-    let mut connection = connect_patiently(&options, settings.start_patience).await?;
-    migrate::check(&mut connection, &settings.schema).await?;
-    // It was only there to look.
-    let _ = connection.close().await;
+    check_schema(Patience::new(options, settings.start_patience), &settings.schema).await?;
     let shared = Arc::new(Shared {
         id: Uuid::new_v4(),
         name: name(),
@@ -88,6 +84,17 @@ pub(crate) async fn start(
     let heartbeat = heartbeat::start(shared.clone()).await?;
     info!(runner = %shared.name, slots = shared.settings.slots, queues = ?shared.queues, "the runner has started");
     Ok(Started { shared, heartbeat, rest })
+}
+
+/// Looks whether the tables are there; an application and its database often start together.
+async fn check_schema(mut patience: Patience, schema: &Schema) -> Result<(), Error> {
+    loop {
+        let mut connection = patience.connect().await?;
+        match migrate::check(&mut connection, schema).await {
+            Err(Error::Database(error)) if !is_permanent(&error) => patience.again(error).await?,
+            result => return result,
+        }
+    }
 }
 
 impl Started {

@@ -200,3 +200,57 @@ async fn one_job_with_unreadable_options_does_not_hold_up_the_others() {
     })
     .await;
 }
+
+async fn strange(pool: &sqlx::PgPool, n: i64) {
+    Step::succeed(n).queue("aside").enqueue(pool).await.unwrap();
+    query(
+        "with r as (delete from pgq.ready where queue = 'aside' returning *) \
+         insert into pgq.leases (id, runner_id, ids, enqueued_ats, shapes, priorities, versions, attempts, max_attempts, \
+         crashes, queues, kinds, payloads, options, run_ats) select gen_random_uuid(), (select id from pgq.runners), \
+         array[id], array[enqueued_at], array[shape], array[priority], array[version], array[attempts], \
+         array[max_attempts], array[crashes], array['step'], array[kind], array[payload], array[options], \
+         array[run_at] from r",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_without_a_free_slot_gives_back_what_it_does_not_know() {
+    with_database(async |db| {
+        let pool = db.pool();
+        Step::of(1, Action::Gate).enqueue(&pool).await.unwrap();
+        let mut full = Running::start_with(db, |runner| runner.slots(1));
+        full.ran().await;
+        // As if a crash of the server had undone the settling of an earlier job.
+        strange(&pool, 2).await;
+        let since = std::time::Instant::now();
+        let mut other = Running::start(db);
+        assert_eq!(other.ran().await, Ran { n: 2, attempt: 1 });
+        assert!(since.elapsed() < std::time::Duration::from_secs(10), "{:?}", since.elapsed());
+        full.probe.open_gate(1);
+        full.stop().await;
+        other.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outcomes_lost_are_counted_in_jobs() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut tx = pool.begin().await.unwrap();
+        for n in 0..5 {
+            Step::of(n, Action::Gate).enqueue(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let mut running = Running::start(db);
+        running.ran_many(5).await;
+        query("delete from pgq.leases").execute(&pool).await.unwrap();
+        running.probe.open_gate(5);
+        let (counts, _) = running.stop().await;
+        assert_eq!(counts.lease_lost, 5, "{counts:?}");
+    })
+    .await;
+}

@@ -22,5 +22,6 @@ mod retry;
 mod schema;
 mod shutdown;
 mod survive;
+mod unreachable;
 mod waking;
 mod worker;
