@@ -148,8 +148,10 @@ impl Claimer {
         }
         match self.idle.contention() {
             _ if !seen.claimable => {
-                let due_in = seen.due_in.unwrap_or(Duration::MAX);
-                Ok(Next::Sleep(due_in.min(self.poll_interval()).min(self.floors.rescan_in(Instant::now()))))
+                // Nothing sleeps before it has looked behind its floors.
+                let rescan_in = (!seen.from_start).then(|| self.floors.rescan_in(Instant::now()));
+                let waits = [seen.due_in, rescan_in, Some(self.poll_interval())];
+                Ok(Next::Sleep(waits.into_iter().flatten().min().unwrap_or_default()))
             }
             Some(contention) if !polls_first => Ok(Next::Sleep(contention.min(self.poll_interval()))),
             _ => Ok(Next::Turn),
@@ -187,7 +189,8 @@ impl Claimer {
         let rescan = self.floors.rescan_is_due(Instant::now());
         let place = |queue| if rescan { START } else { self.floors.of(queue) };
         let places: Vec<_> = self.queues.iter().map(|queue| (&**queue, place(queue))).collect();
-        let seen = poll(&self.shared, &mut self.session, &places, self.idle.is_idle()).await?;
+        let mut seen = poll(&self.shared, &mut self.session, &places, self.idle.is_idle()).await?;
+        seen.from_start = rescan;
         if seen.promoted > 0 || (rescan && seen.claimable) {
             self.floors.rescan();
         }

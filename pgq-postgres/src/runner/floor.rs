@@ -47,10 +47,9 @@ impl Floors {
         self.next_rescan.is_none_or(|next| next <= now)
     }
 
-    /// How long nothing behind a floor will be seen. Without end if the last look was from the start.
+    /// How long until a look from the start is due.
     pub(crate) fn rescan_in(&self, now: Instant) -> Duration {
-        let wait = self.next_rescan.map(|next| next.saturating_duration_since(now));
-        wait.filter(|wait| !wait.is_zero()).unwrap_or(Duration::MAX)
+        self.next_rescan.map_or(Duration::ZERO, |next| next.saturating_duration_since(now))
     }
 
     /// A look from the start took that long.

@@ -16,6 +16,8 @@ pub(crate) struct Seen {
     pub(crate) promoted: usize,
     /// A claim would find something.
     pub(crate) claimable: bool,
+    /// Whether it looked from the start of the queues, and not from the floors.
+    pub(crate) from_start: bool,
     /// When there will be something, as far as is known now.
     pub(crate) due_in: Option<Duration>,
 }
@@ -50,6 +52,7 @@ pub(crate) async fn poll(
     Ok(Seen {
         promoted: usize::try_from(promoted).unwrap_or(0),
         claimable: promoted > 0 || row.try_get("claimable")?,
+        from_start: false,
         due_in: due_in_ms.and_then(|ms| Duration::try_from_secs_f64(ms.max(0.0) / 1000.0).ok()),
     })
 }
