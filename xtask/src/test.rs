@@ -49,11 +49,17 @@ pub(crate) fn run_tests(postgres: &Postgres, args: &[OsString]) -> Result<Tally>
     Ok(tally)
 }
 
+/// More than the cores of a small machine: most tests wait for a database or a lease most of the time.
+const TEST_THREADS: &str = "4";
+
 /// Cargo's messages and the tests' go through one pipe, or they would be shown out of order.
 fn spawn(mut command: Command) -> std::io::Result<(Child, PipeReader)> {
     let (reader, writer) = pipe()?;
     if screen::has_colours() {
         command.env("CARGO_TERM_COLOR", "always");
+    }
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        command.env("RUST_TEST_THREADS", TEST_THREADS);
     }
     // Our own end of the pipe goes with the command: the output ends when the tests do.
     let child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
