@@ -14,6 +14,9 @@ use crate::Error;
 /// How long one try to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long one statement may take before its session is given up.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The longest wait between two tries.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 
@@ -103,9 +106,19 @@ impl DerefMut for Lent<'_> {
 
 /// Opens a session, or fails after a few seconds.
 pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options))
-        .await
-        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+    timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await.unwrap_or_else(|_| Err(timed_out()))
+}
+
+/// Gives a statement its time; what takes longer counts as a lost session.
+pub(crate) async fn limited<T>(
+    statement: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    timeout(STATEMENT_TIMEOUT, statement).await.unwrap_or_else(|_| Err(timed_out()))
+}
+
+/// The error of what took too long.
+pub(crate) fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
 /// Tries to reach the database at start, for a limited time.

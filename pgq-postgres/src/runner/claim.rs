@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row, query, query_as};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -16,9 +16,8 @@ use super::floor::{Floors, Place, START};
 use super::handle::add;
 use super::poll::{Idle, poll};
 use super::release::release_strangers;
-use super::settings::STATEMENT_TIMEOUT;
 use super::shared::{KnownKind, Shared};
-use crate::connection::{Backoff, Session};
+use crate::connection::{Backoff, Session, limited};
 use crate::packed::{Body, Packed};
 use crate::time::Timestamp;
 
@@ -262,15 +261,6 @@ impl Claimer {
     fn poll_interval(&self) -> Duration {
         self.shared.settings.poll_interval.mul_f64(0.9 + fastrand::f64() / 5.0)
     }
-}
-
-/// Gives a statement its time; what takes longer counts as a lost session.
-pub(crate) async fn limited<T>(
-    statement: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    timeout(STATEMENT_TIMEOUT, statement)
-        .await
-        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 async fn claim(

@@ -13,7 +13,7 @@ use tracing::{error, warn};
 use super::settings::DEAD_AFTER_BEATS_UNLOCKED;
 use super::shared::Shared;
 use crate::Error;
-use crate::connection::{Backoff, Commit, connect, is_permanent, runner_options};
+use crate::connection::{Backoff, Commit, connect, is_permanent, runner_options, timed_out};
 use crate::time::interval as sql_interval;
 
 /// How long the goodbye may take when the database does not answer. A rescuer finds what was left.
@@ -133,7 +133,7 @@ async fn beat_until_rest(
         let answer = tokio::select! {
             answer = beat => answer?,
             // Kept open until here: while the server has not lost the session, its lock is held.
-            () = trust.cancelled() => return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+            () = trust.cancelled() => return Err(timed_out()),
         };
         let Some((late, cancelled)) = answer else {
             warn!(runner = %shared.name, "this runner was taken for dead: its jobs belong to others now");

@@ -6,9 +6,8 @@ use sqlx::query;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::claim::limited;
 use super::shared::Shared;
-use crate::connection::{Backoff, Commit, listening_pool, runner_options};
+use crate::connection::{Backoff, Commit, limited, listening_pool, runner_options};
 
 /// How long silence is believed.
 const PING_AFTER: Duration = Duration::from_secs(30);

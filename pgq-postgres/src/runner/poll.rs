@@ -3,10 +3,9 @@ use std::time::Duration;
 
 use sqlx::{Row, query};
 
-use super::claim::limited;
 use super::floor::Place;
 use super::shared::Shared;
-use crate::connection::Session;
+use crate::connection::{Session, limited};
 
 /// The most jobs one poll promotes.
 const PROMOTE_BATCH: i32 = 1000;

@@ -4,9 +4,8 @@ use sqlx::postgres::types::PgInterval;
 use sqlx::query_scalar;
 use tracing::debug;
 
-use super::claim::limited;
 use super::shared::Shared;
-use crate::connection::Session;
+use crate::connection::{Session, limited};
 use crate::time::interval;
 
 /// The most jobs one statement deletes.

@@ -5,12 +5,11 @@ use sqlx::query_scalar;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::claim::limited;
 use super::handle::add;
 use super::ledger::{Afterlife, Flush, Remains};
 use super::settle::record;
 use super::shared::Shared;
-use crate::connection::Session;
+use crate::connection::{Session, limited};
 
 /// Gives back the leases in this runner's name that it does not know: the reply to their claim was lost, or a
 /// server crash undid their settling. Nobody else would, since their owner lives.

@@ -2,11 +2,10 @@ use sqlx::{Connection, PgConnection, Row, query, query_as, query_scalar};
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::claim::limited;
 use super::handle::add;
 use super::settings::{DEAD_AFTER_BEATS, DEAD_AFTER_BEATS_UNLOCKED, MAX_CRASHES};
 use super::shared::Shared;
-use crate::connection::{Session, is_permanent};
+use crate::connection::{Session, is_permanent, limited};
 
 /// A runner that is dead by the database's clock.
 struct Dead {

@@ -26,9 +26,6 @@ pub(crate) const DEAD_AFTER_BEATS_UNLOCKED: u32 = 3;
 /// After so many crashes a job is discarded.
 pub(crate) const MAX_CRASHES: i16 = 3;
 
-/// How long a statement of the claiming or settling session may take before the session is given up.
-pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a cancelled handler may take to return before it is dropped, unless set otherwise.
 pub(crate) const CANCEL_GRACE: Duration = Duration::from_secs(5);
 

@@ -11,12 +11,11 @@ use tokio::time::{sleep_until, timeout_at};
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::claim::limited;
 use super::handle::add;
 use super::ledger::{Afterlife, Ended, Flush, Remains};
 use super::settings::DEAD_AFTER_BEATS;
 use super::shared::Shared;
-use crate::connection::{Backoff, Session, is_permanent};
+use crate::connection::{Backoff, Session, is_permanent, limited, timed_out};
 use crate::time::interval;
 
 /// Outcomes are recorded when so many wait, or after this time, whichever comes first.
@@ -123,7 +122,7 @@ impl Settler {
             let shared = self.shared.clone();
             let result = tokio::select! {
                 result = self.try_flush(&flushes) => result,
-                () = shared.hurry() => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+                () = shared.hurry() => Err(timed_out()),
             };
             let error = match result {
                 Ok(held) => return self.recorded(&flushes, &held, tried).await,

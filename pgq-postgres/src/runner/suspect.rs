@@ -7,9 +7,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
-use super::claim::limited;
 use super::settle::ToSettle;
 use super::shared::Shared;
+use crate::connection::limited;
 
 /// From so many crashes on a job runs with nothing else in its runner.
 pub(crate) const ALONE_FROM: i16 = 2;

@@ -3,9 +3,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use sqlx::query_as;
 use tracing::warn;
 
-use super::claim::limited;
 use super::shared::Shared;
-use crate::connection::Session;
+use crate::connection::{Session, limited};
 
 /// How far into each queue to look.
 const LOOK_AT: i64 = 1000;
