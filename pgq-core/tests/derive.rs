@@ -48,6 +48,18 @@ struct Stubborn;
 struct Twice;
 
 #[derive(Job)]
+#[job(backoff = fixed("30s"))]
+struct Steady;
+
+#[derive(Job)]
+#[job(backoff = exponential(base = "1s", max = "1h 30m"), max_attempts = 9)]
+struct Growing;
+
+#[derive(Job)]
+#[job(backoff = exponential(max = "1s", jitter = 1, factor = 1.5, base = "1s"))]
+struct Varied;
+
+#[derive(Job)]
 struct HTTPPing2;
 
 #[derive(Job)]
@@ -55,7 +67,7 @@ struct r#Loop {
     r#type: u8,
 }
 
-idle!(SendWelcome, Everything, Once, Stubborn, Twice, HTTPPing2, r#Loop);
+idle!(SendWelcome, Everything, Once, Stubborn, Twice, Steady, Growing, Varied, HTTPPing2, r#Loop);
 
 #[test]
 fn a_bare_derive_takes_the_defaults() {
@@ -87,6 +99,17 @@ fn attempts_follow_the_waits_unless_said() {
     assert_eq!(Twice::MAX_ATTEMPTS, 2);
     assert_eq!((Stubborn::MAX_ATTEMPTS, Stubborn::RETRY), (32767, Retry::DEFAULT));
     assert_eq!(Stubborn::PRIORITY, 32767);
+}
+
+#[test]
+fn a_backoff_arrives_with_its_defaults() {
+    let second = Duration::from_secs(1);
+    assert_eq!((Steady::MAX_ATTEMPTS, Steady::RETRY), (4, Retry::Fixed(Duration::from_secs(30))));
+    let growing =
+        Retry::Exponential { base: second, factor: 2.0, max: Duration::from_secs(5400), jitter: 0.0 };
+    assert_eq!((Growing::MAX_ATTEMPTS, Growing::RETRY), (9, growing));
+    let varied = Retry::Exponential { base: second, factor: 1.5, max: second, jitter: 1.0 };
+    assert_eq!(Varied::RETRY, varied);
 }
 
 #[test]

@@ -30,6 +30,13 @@ pub(crate) fn read(attrs: &[Attribute], errors: &mut Vec<Error>) -> Vec<Setting>
     settings
 }
 
+/// The settings in the parentheses of one, as in `exponential(base = "1s", max = "10m")`.
+pub(crate) fn read_inner(input: ParseStream<'_>) -> Result<Vec<Setting>> {
+    let mut settings = Vec::new();
+    read_list(input, &mut settings)?;
+    Ok(settings)
+}
+
 fn read_list(input: ParseStream<'_>, settings: &mut Vec<Setting>) -> Result<()> {
     while !input.is_empty() {
         settings.push(input.parse()?);

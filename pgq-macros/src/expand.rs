@@ -9,7 +9,7 @@ use syn::{Data, Field, Fields, Ident, LitStr, Variant};
 use crate::input::Input;
 use crate::serde;
 use crate::shape::shape;
-use crate::validate::Job;
+use crate::validate::{Job, Policy};
 
 pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
     let (root, ident) = (&input.root, &input.ident);
@@ -34,9 +34,9 @@ pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
 
 fn job_impl(input: &Input, job: &Job) -> TokenStream {
     let Input { ident, state, .. } = input;
-    let Job { kind, queue, priority, max_attempts, retry_waits, timeout, transactional } = job;
+    let Job { kind, queue, priority, max_attempts, retry, timeout, transactional } = job;
     let shape = shape(input);
-    let retry = retry(retry_waits.as_deref());
+    let retry = self::retry(retry.as_ref());
     let timeout = match timeout {
         Some(timeout) => {
             let timeout = duration(*timeout);
@@ -74,14 +74,26 @@ fn job_impl(input: &Input, job: &Job) -> TokenStream {
     }
 }
 
-fn retry(waits: Option<&[Duration]>) -> TokenStream {
-    let Some(waits) = waits else { return quote!(__pgq::Retry::DEFAULT) };
-    let count = waits.len();
-    let waits = waits.iter().copied().map(duration);
-    quote! {{
-        const __PGQ_WAITS: [::core::time::Duration; #count] = [#(#waits),*];
-        __pgq::Retry::Waits(::std::borrow::Cow::Borrowed(&__PGQ_WAITS))
-    }}
+fn retry(policy: Option<&Policy>) -> TokenStream {
+    match policy {
+        None => quote!(__pgq::Retry::DEFAULT),
+        Some(Policy::Waits(waits)) => {
+            let count = waits.len();
+            let waits = waits.iter().copied().map(duration);
+            quote! {{
+                const __PGQ_WAITS: [::core::time::Duration; #count] = [#(#waits),*];
+                __pgq::Retry::Waits(::std::borrow::Cow::Borrowed(&__PGQ_WAITS))
+            }}
+        }
+        Some(Policy::Fixed(wait)) => {
+            let wait = duration(*wait);
+            quote!(__pgq::Retry::Fixed(#wait))
+        }
+        Some(Policy::Exponential { base, factor, max, jitter }) => {
+            let (base, max) = (duration(*base), duration(*max));
+            quote!(__pgq::Retry::Exponential { base: #base, factor: #factor, max: #max, jitter: #jitter })
+        }
+    }
 }
 
 fn duration(duration: Duration) -> TokenStream {

@@ -1,10 +1,11 @@
 //! What each setting takes, and the reading of one value.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Error, LitInt, LitStr, Path, Result, Token, Type, bracketed};
+use syn::{Error, Lit, LitInt, LitStr, Path, Result, Token, Type, bracketed};
 
 use crate::attr::Setting;
 
@@ -20,16 +21,29 @@ const fn known(key: &'static str, takes: &'static str, example: &'static str) ->
 }
 
 /// Every setting there is.
-pub(crate) const KNOWN: [Known; 9] = [
+pub(crate) const KNOWN: [Known; 10] = [
     known("kind", "a name in quotes", "kind = \"send_welcome\""),
     known("queue", "a name in quotes", "queue = \"mail\""),
     known("priority", "a whole number from -32768 to 32767", "priority = -3"),
     known("state", "a type, without quotes", "state = App"),
     known("retry_waits", "durations in quotes, in square brackets", "retry_waits = [\"1m\", \"1h 30m\"]"),
+    known(
+        "backoff",
+        "`fixed(..)` or `exponential(..)`",
+        "backoff = exponential(base = \"1s\", factor = 2, max = \"10m\", jitter = 0.1)",
+    ),
     known("max_attempts", "a whole number from 1 to 32767", "max_attempts = 4"),
     known("timeout", "a duration in quotes", "timeout = \"30s\""),
     known("transactional", "no value", "transactional"),
     known("crate", "the path under which this crate knows pgq, without quotes", "crate = my_pgq"),
+];
+
+/// What stands in the parentheses of a setting.
+const PARTS: [Known; 4] = [
+    known("base", "a duration in quotes", "base = \"1s\""),
+    known("factor", "a number from 1 on", "factor = 2"),
+    known("max", "a duration in quotes", "max = \"10m\""),
+    known("jitter", "a number from 0 to 1", "jitter = 0.1"),
 ];
 
 /// The longest name, in bytes; pgq-core's `MAX_NAME_BYTES`.
@@ -41,7 +55,8 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 impl Setting {
     /// The error of a value that is missing or of the wrong type.
     pub(crate) fn mismatch(&self) -> Error {
-        let Some(Known { key, takes, example }) = KNOWN.iter().find(|known| self.key == known.key) else {
+        let mut known = KNOWN.iter().chain(&PARTS);
+        let Some(Known { key, takes, example }) = known.find(|known| self.key == known.key) else {
             return Error::new_spanned(&self.key, "unknown setting");
         };
         let message = format!("`{key}` takes {takes}: `{example}`");
@@ -51,7 +66,7 @@ impl Setting {
         Error::new_spanned(&self.value, message)
     }
 
-    fn parse<T>(&self, parser: impl Parser<Output = T>) -> Result<T> {
+    pub(crate) fn parse<T>(&self, parser: impl Parser<Output = T>) -> Result<T> {
         parser.parse2(self.value.clone()).map_err(|_| self.mismatch())
     }
 
@@ -72,13 +87,24 @@ impl Setting {
         })
     }
 
+    /// A number in these limits; written whole or with a point.
+    pub(crate) fn float(&self, limits: RangeInclusive<f64>) -> Result<f64> {
+        let literal: Lit = self.parse(|input: ParseStream<'_>| input.parse())?;
+        let number = match &literal {
+            Lit::Int(digits) => digits.base10_parse(),
+            Lit::Float(digits) => digits.base10_parse(),
+            _ => return Err(self.mismatch()),
+        };
+        number.ok().filter(|number| limits.contains(number)).ok_or_else(|| self.mismatch())
+    }
+
     /// A setting that is on by being there.
     pub(crate) fn flag(&self) -> Result<bool> {
         if self.value.is_empty() { Ok(true) } else { Err(self.mismatch()) }
     }
 
     pub(crate) fn duration(&self) -> Result<Duration> {
-        duration(&self.parse(|input: ParseStream<'_>| input.parse())?)
+        duration_of(&self.parse(|input: ParseStream<'_>| input.parse())?)
     }
 
     pub(crate) fn durations(&self) -> Result<Vec<Duration>> {
@@ -87,7 +113,7 @@ impl Setting {
             bracketed!(list in input);
             Punctuated::<LitStr, Token![,]>::parse_terminated(&list)
         })?;
-        texts.iter().map(duration).collect()
+        texts.iter().map(duration_of).collect()
     }
 
     pub(crate) fn path(&self) -> Result<Path> {
@@ -107,7 +133,7 @@ pub(crate) fn bad_name(name: &str) -> bool {
     !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(allowed)
 }
 
-fn duration(text: &LitStr) -> Result<Duration> {
+pub(crate) fn duration_of(text: &LitStr) -> Result<Duration> {
     let value = text.value();
     match humantime::parse_duration(&value) {
         Ok(duration) if duration <= LONGEST => Ok(duration),

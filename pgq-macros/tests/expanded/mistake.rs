@@ -5,7 +5,7 @@
     "\"not valid\" is not a valid kind: use 1 to 100 of a-z, A-Z, 0-9, '_', '-', '.', ':' and '/'"
 }
 ::core::compile_error! {
-    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `max_attempts`, `timeout`, `transactional`, `crate`"
+    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `backoff`, `max_attempts`, `timeout`, `transactional`, `crate`"
 }
 const _: () = {
     use ::pgq_core as __pgq;
