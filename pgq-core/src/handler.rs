@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::{Context, JobError, JobResult, Perform, Run, decode};
+use crate::{Context, ErrorKind, JobError, JobResult, Perform, Run, decode};
 use async_trait::async_trait;
 
 /// A job type with its state bound and its type erased: bytes in, result out.
@@ -52,6 +52,19 @@ struct Typed<J: Perform> {
 impl<J: Perform> Handler for Typed<J> {
     async fn handle(&self, payload: &[u8], run: Run) -> JobResult {
         let job: J = decode(payload).map_err(JobError::discard)?;
-        job.perform(&Context::new(self.state.clone(), run)).await
+        let attempt = run.attempt.number;
+        let result = job.perform(&Context::new(self.state.clone(), run)).await;
+        result.map_err(|error| with_wait(&job, attempt, error))
+    }
+}
+
+/// The error with the wait that the job itself wants after it.
+fn with_wait<J: Perform>(job: &J, attempt: i16, error: JobError) -> JobError {
+    match error.kind() {
+        ErrorKind::Retry => match job.retry_wait(attempt, &error) {
+            Some(wait) => error.after(wait),
+            None => error,
+        },
+        _ => error,
     }
 }

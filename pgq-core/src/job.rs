@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserializer, Serializer};
 
-use crate::{Context, JobResult, Retry};
+use crate::{Context, JobError, JobResult, Retry};
 
 /// A type that can be enqueued. Derived, never written by hand.
 ///
@@ -80,4 +80,29 @@ pub trait Perform: Job {
     /// `Ok` completes the job. Any error that `?` converts spends the attempt, and the job runs again by its
     /// retry policy; [`JobError`](crate::JobError) has the other endings. A panic counts as an error.
     fn perform(&self, ctx: &Context<Self::State>) -> impl Future<Output = JobResult> + Send;
+
+    /// How long to wait after this error of that attempt (1 = first), where its policy does not know better:
+    /// `None` keeps the policy's wait.
+    ///
+    /// It is asked where [`perform`](Self::perform) returned an error of
+    /// [`ErrorKind::Retry`](crate::ErrorKind::Retry), so not where the error says itself what happens next, and
+    /// not after a panic or a timeout. The attempts stay as they are: after the last one the job is discarded.
+    ///
+    /// ```
+    /// # use {pgq_core::{Context, Job, JobError, JobResult, Perform}, std::time::Duration};
+    /// # #[derive(Job)] #[job(crate = pgq_core)] struct Poll;
+    /// impl Perform for Poll {
+    ///     async fn perform(&self, _: &Context) -> JobResult {
+    ///         Err("not there yet")?
+    ///     }
+    ///
+    ///     fn retry_wait(&self, attempt: i16, _: &JobError) -> Option<Duration> {
+    ///         (attempt < 10).then_some(Duration::from_secs(1))
+    ///     }
+    /// }
+    /// ```
+    fn retry_wait(&self, attempt: i16, error: &JobError) -> Option<Duration> {
+        let _ = (attempt, error);
+        None
+    }
 }

@@ -61,6 +61,11 @@ impl JobError {
         Self { kind: ErrorKind::SlowQueue, source: error.into() }
     }
 
+    /// The same error with a wait of its own in place of the policy's.
+    pub(crate) fn after(self, wait: Duration) -> Self {
+        Self { kind: ErrorKind::RetryIn(wait), ..self }
+    }
+
     /// What should happen next.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgq_core::{Attempt, Context, ErrorKind, Job, JobError, JobId, JobResult, Perform, Run};
 use pgq_core::{Registration, RegistryError, States, encode};
@@ -90,6 +91,45 @@ async fn a_registration_runs_what_was_encoded() {
         "{}",
         refused.chain()
     );
+}
+
+/// Knows better than its policy for how long to wait.
+#[derive(Job)]
+enum Patient {
+    Retry,
+    RetryIn,
+    SlowQueue,
+}
+
+impl Perform for Patient {
+    async fn perform(&self, _: &Context) -> JobResult {
+        Err(match self {
+            Self::Retry => io::Error::other("busy").into(),
+            Self::RetryIn => JobError::retry_in(Duration::from_secs(3), "busy"),
+            Self::SlowQueue => JobError::slow_queue("busy"),
+        })
+    }
+
+    fn retry_wait(&self, attempt: i16, error: &JobError) -> Option<Duration> {
+        assert_eq!(error.chain(), "busy");
+        (attempt == 1).then_some(Duration::from_secs(7))
+    }
+}
+
+#[tokio::test]
+async fn a_job_may_say_how_long_to_wait_after_an_error() {
+    let handler = Registration::of::<Patient>().bind(&States::default()).unwrap();
+    let kind = async |job: Patient, number| {
+        let mut attempt = attempt();
+        attempt.number = number;
+        let error = handler.handle(&encode(&job).unwrap(), Run::detached(attempt)).await.unwrap_err();
+        assert_eq!(error.chain(), "busy");
+        error.kind()
+    };
+    assert_eq!(kind(Patient::Retry, 1).await, ErrorKind::RetryIn(Duration::from_secs(7)));
+    assert_eq!(kind(Patient::Retry, 2).await, ErrorKind::Retry);
+    assert_eq!(kind(Patient::RetryIn, 1).await, ErrorKind::RetryIn(Duration::from_secs(3)));
+    assert_eq!(kind(Patient::SlowQueue, 1).await, ErrorKind::SlowQueue);
 }
 
 #[test]
