@@ -161,7 +161,8 @@ create table pgq.runners (
     library      text        not null,
     slots        integer     not null,
     queues       text[]      not null,
-    kinds        text[]      not null
+    kinds        text[]      not null,
+    versions     smallint[]  not null -- the newest payload it reads of each kind
 ) with (fillfactor = 50);
 
 -- A row only for queues that are or were paused or slow.

@@ -160,6 +160,43 @@ mod tests {
         .await;
     }
 
+    /// A rescuer and a canceller that come when a lease is gone, or a job of it settled, find nothing.
+    #[tokio::test]
+    async fn rescue_and_cancel_of_what_is_settled_change_nothing() {
+        with_database(async |db| {
+            let mut session = db.connect().await.unwrap();
+            // Of two jobs the first is settled.
+            let leased = "insert into pgq.leases values ('00000000-0000-0000-0000-00000000000a', \
+                 '00000000-0000-0000-0000-00000000000b', now(), '\\x01', null, true, '{1,2}', array[now(), now()], \
+                 '{0,0}', '{0,0}', '{1,1}', '{0,0}', '{4,4}', '{0,0}', '{q,q}', '{k,k}', '{x,y}', \
+                 array[null, null]::jsonb[], array[null, null]::timestamptz[])";
+            sqlx::raw_sql(leased).execute(&mut session).await.unwrap();
+            let statements = Statements::for_schema("pgq");
+            let cancelled = async |job: i64, session: &mut sqlx::PgConnection| {
+                let cancel = sqlx::query(statements.cancel_running.clone()).bind(job).bind("channel");
+                cancel.fetch_optional(session).await.unwrap().is_some()
+            };
+            let rescued = async |owner: u128, position: Option<i32>, session: &mut sqlx::PgConnection| {
+                let rescue = sqlx::query_as::<_, (i64, i64, i64)>(statements.rescue.clone());
+                let rescue = rescue.bind(uuid::Uuid::from_u128(owner)).bind(uuid::Uuid::from_u128(10));
+                let rescue = rescue.bind(position).bind("owner").bind(3_i16).bind("channel");
+                let (again, ended, _) = rescue.fetch_one(session).await.unwrap();
+                (again, ended)
+            };
+            assert!(!cancelled(1, &mut session).await, "settled");
+            assert_eq!(rescued(11, Some(0), &mut session).await, (0, 0), "settled");
+            assert_eq!(rescued(12, None, &mut session).await, (0, 0), "another runner's lease");
+            assert!(cancelled(2, &mut session).await);
+            assert_eq!(rescued(11, None, &mut session).await, (0, 1), "ends cancelled");
+            assert!(!cancelled(2, &mut session).await, "the lease is gone");
+            assert_eq!(rescued(11, None, &mut session).await, (0, 0), "the lease is gone");
+            let jobs: Vec<(i64, String)> =
+                sqlx::query_as("select id, state from pgq.jobs").fetch_all(&mut session).await.unwrap();
+            assert_eq!(jobs, [(2, "cancelled".to_owned())]);
+        })
+        .await;
+    }
+
     #[test]
     fn every_file_is_a_statement() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql");

@@ -52,6 +52,8 @@ pub enum Action {
     /// Holds its thread, deaf to being cancelled, until the test opens the gate; then does that. Needs a runtime
     /// of several threads.
     Deaf(Box<Action>),
+    /// Waits until the test opens the gate; then does that.
+    Gated(Box<Action>),
     /// Does the first of these in its first attempt, and so on; the last one in all that remain.
     InTurn(Vec<Action>),
 }
@@ -109,7 +111,7 @@ impl Step {
     }
 
     /// What it comes down to in that attempt, after it was held as long as it should be.
-    fn resolve(&self, attempt: i16, probe: &Probe) -> &Action {
+    async fn resolve(&self, attempt: i16, probe: &Probe) -> &Action {
         let mut action = &self.action;
         loop {
             action = match action {
@@ -119,6 +121,10 @@ impl Step {
                 }
                 Action::Deaf(then) => {
                     probe.hold();
+                    then
+                }
+                Action::Gated(then) => {
+                    probe.gate.acquire().await.expect("the gate is never closed for good").forget();
                     then
                 }
                 resolved => return resolved,
@@ -132,7 +138,7 @@ impl Perform for Step {
         let probe = ctx.state();
         // A test that has seen enough no longer listens.
         let _ = probe.ran.send(Ran { n: self.n, attempt: ctx.attempt() });
-        match self.resolve(ctx.attempt(), probe) {
+        match self.resolve(ctx.attempt(), probe).await {
             Action::Succeed => Ok(()),
             Action::Fail(error) => Err(error.as_str().into()),
             Action::FailUntil(attempt) if ctx.attempt() < *attempt => Err("not yet".into()),
@@ -168,7 +174,7 @@ impl Perform for Step {
                 Ok(())
             }
             Action::Abort => std::process::abort(),
-            Action::Deaf(_) | Action::InTurn(_) => unreachable!("they were resolved"),
+            Action::Deaf(_) | Action::Gated(_) | Action::InTurn(_) => unreachable!("they were resolved"),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod connection;
 mod replies;
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use connection::{reset, serve};
 pub struct Proxy {
     url: String,
     weather: watch::Sender<Weather>,
-    loss: SharedLoss,
+    observer: Arc<Observer>,
     acceptor: JoinHandle<()>,
 }
 
@@ -44,7 +45,19 @@ struct Loss {
     happened: oneshot::Sender<()>,
 }
 
-type SharedLoss = Arc<Mutex<Option<Loss>>>;
+/// What reads the server's replies.
+#[derive(Debug, Default)]
+struct Observer {
+    loss: Mutex<Option<Loss>>,
+    /// How many statements the server has completed.
+    statements: AtomicU64,
+}
+
+impl Observer {
+    fn loss(&self) -> MutexGuard<'_, Option<Loss>> {
+        self.loss.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Proxy {
     /// A proxy of the server of that URL, which must be one that is reached by TCP.
@@ -67,9 +80,9 @@ impl Proxy {
             servers_cut: 0,
         };
         let (weather, forecast) = watch::channel(fair);
-        let loss = SharedLoss::default();
-        let acceptor = tokio::spawn(accept(listener, server, forecast, loss.clone()));
-        Self { url, weather, loss, acceptor }
+        let observer = Arc::<Observer>::default();
+        let acceptor = tokio::spawn(accept(listener, server, forecast, observer.clone()));
+        Self { url, weather, observer, acceptor }
     }
 
     /// The URL of the same database through the proxy.
@@ -135,8 +148,13 @@ impl Proxy {
     /// The receiver tells when it has happened.
     pub fn lose_reply(&self, session: &str, tag: &str) -> oneshot::Receiver<()> {
         let (happened, when) = oneshot::channel();
-        *lock(&self.loss) = Some(Loss { session: session.into(), tag: tag.into(), happened });
+        *self.observer.loss() = Some(Loss { session: session.into(), tag: tag.into(), happened });
         when
+    }
+
+    /// How many statements the server has completed through the proxy.
+    pub fn statements(&self) -> u64 {
+        self.observer.statements.load(Relaxed)
     }
 
     fn change(&self, change: impl FnOnce(&mut Weather)) {
@@ -154,20 +172,16 @@ async fn accept(
     listener: TcpListener,
     server: (String, u16),
     weather: watch::Receiver<Weather>,
-    loss: SharedLoss,
+    observer: Arc<Observer>,
 ) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
         let now = *weather.borrow();
         if now.accepts {
-            connections.spawn(serve(client, server.clone(), weather.clone(), now.age, loss.clone()));
+            connections.spawn(serve(client, server.clone(), weather.clone(), now.age, observer.clone()));
         } else {
             reset(client);
         }
     }
-}
-
-fn lock(loss: &SharedLoss) -> MutexGuard<'_, Option<Loss>> {
-    loss.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -71,7 +71,8 @@ pub struct RunnerCounts {
     pub lease_lost: u64,
     /// Jobs taken back from dead runners.
     pub rescued: u64,
-    /// Kinds that wait in this runner's queues and that no living runner knows, at the last look.
+    /// Kinds, each payload version for itself, that wait in this runner's queues and that no living runner reads,
+    /// at the last look.
     pub unserved_kinds: u64,
     /// Failures of the database that the runner survived.
     pub database_errors: u64,

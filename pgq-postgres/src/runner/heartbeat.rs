@@ -104,6 +104,7 @@ async fn open(shared: &Shared) -> Result<PgConnection, sqlx::Error> {
         .bind(i32::try_from(shared.settings.slots).unwrap_or(i32::MAX))
         .bind(&shared.queues)
         .bind(&shared.kinds.names)
+        .bind(&shared.kinds.versions)
         .bind(sql_interval(shared.liveness.interval()))
         .execute(&mut session)
         .await?;
@@ -145,7 +146,7 @@ async fn beat_until_rest(
         if !shared.liveness.is_locked() {
             lock(shared, session).await?;
         }
-        cancelled.into_iter().for_each(|job| shared.running.cancel(job));
+        shared.running.cancel(cancelled);
         if late {
             shared.suspicion.notify_one();
         }

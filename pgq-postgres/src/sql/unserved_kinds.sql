@@ -1,7 +1,10 @@
--- Kinds among the first $2 ready jobs of these queues that no living runner knows, with their number.
-select r.kind, count(*) as jobs
+-- Kinds and payload versions among the first $2 ready jobs of these queues that no living runner reads, with their
+-- number.
+select r.kind, r.version, count(*) as jobs
 from unnest($1::text[]) as q (queue)
 cross join lateral (
-    select r.kind from pgq.ready r where r.queue = q.queue order by r.queue, r.priority, r.id limit $2) r
-where not exists (select from pgq.runners l where r.kind = any(l.kinds) and q.queue = any(l.queues))
-group by r.kind order by r.kind
+    select r.kind, r.version from pgq.ready r where r.queue = q.queue order by r.queue, r.priority, r.id limit $2) r
+where not exists (
+    select from pgq.runners l
+    where q.queue = any(l.queues) and r.version <= l.versions[array_position(l.kinds, r.kind)])
+group by r.kind, r.version order by r.kind, r.version

@@ -41,6 +41,11 @@ async fn run() -> Result<(), pgq_postgres::Error> {
     std::thread::spawn(move || {
         std::io::stdin().lines().map_while(Result::ok).for_each(|_| gate.open_gate(1))
     });
+    if std::env::var_os("CLOCK_SHIFT_S").is_some() {
+        #[expect(clippy::disallowed_methods, reason = "shows a test that this clock is wrong, as it must be")]
+        let now = std::time::SystemTime::now();
+        println!("clock {}", now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()));
+    }
     let heartbeat = Duration::from_millis(setting("HEARTBEAT_MS", 2000));
     let slots = usize::try_from(setting("SLOTS", 20)).unwrap_or(20);
     let mut runner = Runner::empty()

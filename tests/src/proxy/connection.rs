@@ -1,4 +1,6 @@
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -6,7 +8,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
 use super::replies::{self, Replies};
-use super::{SharedLoss, Weather, lock};
+use super::{Observer, Weather};
 
 /// How the forwarding of a connection ended.
 enum End {
@@ -22,7 +24,7 @@ pub(super) async fn serve(
     server: (String, u16),
     weather: watch::Receiver<Weather>,
     age: u64,
-    loss: SharedLoss,
+    observer: Arc<Observer>,
 ) {
     let reached = tokio::select! {
         reached = reach(&mut client, server, weather.clone()) => reached,
@@ -30,7 +32,7 @@ pub(super) async fn serve(
     };
     let Ok((mut server, session)) = reached else { return reset(client) };
     let end = tokio::select! {
-        end = forward(&mut client, &mut server, &weather, &session, &loss) => end.unwrap_or(End::HungUp),
+        end = forward(&mut client, &mut server, &weather, &session, &observer) => end.unwrap_or(End::HungUp),
         () = until(weather.clone(), |weather| age < weather.clients_cut) => {
             reset(client);
             until(weather, |weather| age < weather.servers_cut).await;
@@ -73,13 +75,13 @@ async fn forward(
     server: &mut TcpStream,
     weather: &watch::Receiver<Weather>,
     session: &str,
-    loss: &SharedLoss,
+    observer: &Observer,
 ) -> io::Result<End> {
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     tokio::select! {
         end = upwards(from_client, to_server, weather) => end,
-        end = downwards(from_server, to_client, weather, session, loss) => end,
+        end = downwards(from_server, to_client, weather, session, observer) => end,
     }
 }
 
@@ -104,7 +106,7 @@ async fn downwards(
     mut client: WriteHalf<'_>,
     weather: &watch::Receiver<Weather>,
     session: &str,
-    loss: &SharedLoss,
+    observer: &Observer,
 ) -> io::Result<End> {
     let mut replies = Replies::default();
     loop {
@@ -113,12 +115,15 @@ async fn downwards(
         if read == 0 {
             return Ok(End::HungUp);
         }
-        let doomed = lock(loss).as_ref().filter(|loss| loss.session == session).map(|loss| loss.tag.clone());
-        match replies.outgoing(doomed.as_deref()) {
+        let doomed =
+            observer.loss().as_ref().filter(|loss| loss.session == session).map(|loss| loss.tag.clone());
+        let outgoing = replies.outgoing(doomed.as_deref());
+        observer.statements.fetch_add(replies.completed(), Relaxed);
+        match outgoing {
             Some(bytes) => client.write_all(&bytes).await?,
             None => {
                 // Nobody listens if the test has ended.
-                lock(loss).take().map(|loss| loss.happened.send(()));
+                observer.loss().take().map(|loss| loss.happened.send(()));
                 return Ok(End::ReplyLost);
             }
         }

@@ -21,6 +21,7 @@ pub(super) fn application_name(message: &[u8]) -> String {
 pub(super) struct Replies {
     bytes: Vec<u8>,
     logged_in: bool,
+    completed: u64,
 }
 
 impl Replies {
@@ -29,12 +30,19 @@ impl Replies {
         &mut self.bytes
     }
 
+    /// How many statements were completed since the last time this was asked.
+    pub(super) fn completed(&mut self) -> u64 {
+        std::mem::take(&mut self.completed)
+    }
+
     /// What can be forwarded: whole messages, or only whole replies where one of them is doomed. None if the
     /// doomed one, with that command tag, is there.
     pub(super) fn outgoing(&mut self, doomed: Option<&str>) -> Option<Vec<u8>> {
         let holds_back = doomed.is_some() && self.logged_in;
         let (mut end, mut forwarded, mut is_doomed) = (0, 0, false);
+        let mut seen = 0;
         while let Some((letter, body, next)) = message(&self.bytes, end) {
+            seen += u64::from(letter == b'C');
             is_doomed |= letter == b'C' && doomed.is_some_and(|tag| body.starts_with(tag.as_bytes()));
             let is_ready = letter == b'Z';
             self.logged_in |= is_ready;
@@ -43,6 +51,7 @@ impl Replies {
             }
             if is_ready || !holds_back {
                 forwarded = next;
+                self.completed += std::mem::take(&mut seen);
             }
             end = next;
         }

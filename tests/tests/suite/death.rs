@@ -3,12 +3,9 @@
 use std::time::{Duration, Instant};
 
 use pgq_postgres::Enqueue;
-use pgq_tests::{Action, Ran, Running, Step, count, states, with_database};
+use pgq_tests::{Action, Ran, Running, Step, count, setting, states, with_database};
 
 use crate::worker::Worker;
-
-/// Short, so that the test need not wait for half a minute of silence.
-const HEARTBEAT: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_jobs_of_a_killed_runner_start_elsewhere_within_10_seconds_by_default() {
@@ -45,21 +42,24 @@ async fn the_jobs_of_a_killed_runner_start_elsewhere_within_10_seconds_by_defaul
 async fn handlers_that_block_all_threads_do_not_make_a_runner_look_dead() {
     with_database(async |db| {
         let pool = db.pool();
+        let heartbeat = Duration::from_millis(setting("PGQ_HEARTBEAT_MS", 200));
+        // Longer than even a runner whose session is open may be silent.
+        let blocked_for = heartbeat * u32::try_from(setting("PGQ_BLOCKED_BEATS", 20)).unwrap();
         let mut tx = pool.begin().await.unwrap();
         for n in 0..2 {
-            // Longer than even a runner whose session is open may be silent.
-            Step::of(n, Action::Block(HEARTBEAT * 20)).enqueue(&mut *tx).await.unwrap();
+            Step::of(n, Action::Block(blocked_for)).enqueue(&mut *tx).await.unwrap();
         }
         tx.commit().await.unwrap();
-        let settings = [("HEARTBEAT_MS", "200"), ("TOKIO_WORKER_THREADS", "2")];
+        let heartbeat_ms = heartbeat.as_millis().to_string();
+        let settings = [("HEARTBEAT_MS", heartbeat_ms.as_str()), ("TOKIO_WORKER_THREADS", "2")];
         let mut blocked = Worker::start(db.url(), &[], &settings);
         for _ in 0..2 {
             assert_eq!(blocked.ran().await.attempt, 1);
         }
-        let witness = Running::start_with(db, |runner| runner.heartbeat_interval(HEARTBEAT));
+        let witness = Running::start_with(db, |runner| runner.heartbeat_interval(heartbeat));
         while count(&pool, "pgq.jobs").await > 0 {
             assert_eq!(witness.handle.counts().rescued, 0);
-            tokio::time::sleep(HEARTBEAT / 10).await;
+            tokio::time::sleep(heartbeat / 10).await;
         }
         blocked.signal("TERM");
         let (code, rest, _) = blocked.ended().await;

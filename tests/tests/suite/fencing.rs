@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use pgq_postgres::Enqueue;
-use pgq_tests::{Action, Running, Step, count, states, with_database};
+use pgq_postgres::{Admin, Cancelled, Enqueue};
+use pgq_tests::{Action, Running, Step, count, states, until_state, with_database};
 use sqlx::types::Uuid;
 use sqlx::{PgPool, query_as};
 
@@ -104,6 +104,33 @@ async fn a_late_snooze_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_discard_changes_nothing() {
     outcomes_change_nothing(Late::Return(Action::Discard), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_goes_to_the_heir_and_the_late_owner_changes_nothing() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut stopped = Worker::start(db.url(), &[], &[("HEARTBEAT_MS", "200")]);
+        let late = Action::Deaf(Box::new(Action::Succeed));
+        let id = Step::of(1, Action::InTurn(vec![late, Action::SnoozeOnceCancelled]))
+            .enqueue(&pool)
+            .await
+            .unwrap();
+        stopped.ran().await;
+        stopped.signal("STOP");
+        let mut heir = Running::start_with(db, |runner| runner.heartbeat_interval(HEARTBEAT));
+        assert_eq!(heir.ran().await.attempt, 2);
+        stopped.signal("CONT");
+        stopped.open_gate(1).await;
+        assert_eq!(Admin::new(&pool).cancel(id).await.unwrap(), Cancelled::Running);
+        until_state(&pool, id, "cancelled").await;
+        stopped.signal("TERM");
+        let (code, rest, log) = stopped.ended().await;
+        assert_eq!((code, rest), (Some(0), vec!["lease_lost 1".into(), "stopped".into()]), "{log}");
+        heir.stop().await;
+        assert_eq!(states(&pool).await, [("cancelled".to_owned(), 1)]);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 mod bad_input;
 mod behind_the_floor;
 mod cancel;
+mod clock;
 mod concurrency;
 mod connections;
 mod crash;

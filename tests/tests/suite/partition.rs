@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use pgq_devdb::Database;
 use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, Runner, RunnerCounts, RunnerHandle};
-use pgq_tests::{Proxy, count, states, with_database};
+use pgq_tests::{Proxy, count, setting, states, with_database};
 use sqlx::{PgPool, query_as, query_scalar};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-/// Short, so that half a minute of silence is a few seconds.
-const HEARTBEAT: Duration = Duration::from_millis(300);
+/// Short unless `PGQ_HEARTBEAT_MS` says otherwise, so that half a minute of silence is a few seconds.
+fn heartbeat() -> Duration {
+    Duration::from_millis(setting("PGQ_HEARTBEAT_MS", 300))
+}
 
 /// A job that is watched from its first moment to its last, whichever way it ends.
 #[derive(Job)]
@@ -95,7 +97,7 @@ impl Pair {
     fn start(&self, name: &'static str, pool: PgPool) -> Side {
         let watch = Watch { runner: name, gate: Arc::new(Semaphore::new(0)), log: self.log.clone() };
         let runner = Runner::empty().register::<Watched>().state(watch.clone()).pool(pool).without_signals();
-        let runner = runner.heartbeat_interval(HEARTBEAT);
+        let runner = runner.heartbeat_interval(heartbeat());
         Side { watch, handle: runner.handle(), task: tokio::spawn(runner.run()) }
     }
 
@@ -153,9 +155,9 @@ async fn jobs_move_without_overlap(fail: impl FnOnce(&Proxy), intervals: u32) {
         fail(&pair.proxy);
         pair.begun(&near, 5).await;
         let moved = failed.elapsed();
-        println!("the jobs moved in {moved:?}, {:.1} intervals", moved.div_duration_f64(HEARTBEAT));
+        println!("the jobs moved in {moved:?}, {:.1} intervals", moved.div_duration_f64(heartbeat()));
         // The near runner looks once an interval; the rest is for a busy machine.
-        assert!(moved < HEARTBEAT * (intervals + 1) + Duration::from_secs(1), "{moved:?}");
+        assert!(moved < heartbeat() * (intervals + 1) + Duration::from_secs(1), "{moved:?}");
         pair.assert_no_overlap();
         let spent: Vec<(i16, i16)> =
             query_as("select attempts, crashes from pgq.leased").fetch_all(&pair.pool).await.unwrap();
@@ -245,7 +247,7 @@ async fn a_runner_whose_lost_session_lingers_is_safe_again_when_it_is_gone() {
         }
         // Longer than a runner without its lock may be silent.
         pair.proxy.black_hole();
-        tokio::time::sleep(HEARTBEAT * 5).await;
+        tokio::time::sleep(heartbeat() * 5).await;
         pair.proxy.heal();
         assert_eq!(far.stop().await.completed, 5);
         assert_eq!((near.stop().await.rescued, pair.runs().len()), (0, 5));
@@ -263,8 +265,8 @@ async fn a_slow_network_is_not_taken_for_death() {
         pair.begun(&far, 5).await;
         let near = pair.near();
         // A round trip of four intervals: under a third of the silence that means death.
-        pair.proxy.delay(HEARTBEAT * 2);
-        tokio::time::sleep(HEARTBEAT * 16).await;
+        pair.proxy.delay(heartbeat() * 2);
+        tokio::time::sleep(heartbeat() * 16).await;
         assert_eq!(near.handle.counts().rescued, 0);
         far.watch.gate.add_permits(5);
         while far.handle.counts().completed < 5 {

@@ -1,10 +1,13 @@
 //! A runner that is told to stop finishes what runs and gives the rest back.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use pgq_postgres::Enqueue;
-use pgq_tests::{Action, Running, Step, count, states, with_database};
-use sqlx::query_as;
+use pgq_tests::{Action, Running, Step, count, job, states, with_database};
+use sqlx::{PgPool, query_as, query_scalar};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::worker::Worker;
 
@@ -79,6 +82,139 @@ async fn sigterm_stops_a_process_cleanly_and_a_second_one_skips_the_grace() {
             query_as("select state, attempts from pgq.jobs").fetch_one(&pool).await.unwrap();
         assert_eq!(left, ("ready".into(), 0));
         assert_eq!(count(&pool, "pgq.runners").await, 0);
+    })
+    .await;
+}
+
+/// Waits until a statement of that part of a runner waits for a lock of the test's.
+async fn until_blocked(pool: &PgPool, part: &str) {
+    let blocked = "select count(*) from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock' \
+                   and datname = current_database()";
+    while query_scalar::<_, i64>(blocked).bind(part).fetch_one(pool).await.unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_during_a_claim_leaves_the_job_as_it_was() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut worker = Worker::start(db.url(), &[], &[]);
+        Step::succeed(1).enqueue(&pool).await.unwrap();
+        worker.ran().await;
+        let mut tx = pool.begin().await.unwrap();
+        sqlx::query("lock table pgq.leases in share mode").execute(&mut *tx).await.unwrap();
+        let id = Step::succeed(2).enqueue(&pool).await.unwrap();
+        until_blocked(&pool, "pgq claim").await;
+        worker.signal("TERM");
+        tx.rollback().await.unwrap();
+        let (code, rest, log) = worker.ended().await;
+        assert_eq!((code, rest), (Some(0), vec!["stopped".to_owned()]), "{log}");
+        assert_eq!(job(&pool, id).await, Some(("ready".into(), 0, None)));
+        assert_eq!(count(&pool, "pgq.leases").await + count(&pool, "pgq.runners").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_during_runs_lets_them_end_as_they_like() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut worker = Worker::start(db.url(), &[], &[("KEEP_COMPLETED", "1")]);
+        let ends = [
+            Action::Succeed,
+            Action::Fail("no".into()),
+            Action::Discard,
+            Action::Snooze(Duration::from_secs(60)),
+        ];
+        let mut ids = Vec::new();
+        for (n, action) in (0..).zip(ends) {
+            ids.push(Step::of(n, Action::Gated(Box::new(action))).enqueue(&pool).await.unwrap());
+            worker.ran().await;
+        }
+        worker.signal("TERM");
+        worker.open_gate(4).await;
+        let (code, rest, log) = worker.ended().await;
+        assert_eq!((code, rest), (Some(0), vec!["stopped".to_owned()]), "{log}");
+        let expected = [
+            ("completed", 1, None),
+            ("scheduled", 1, None),
+            ("discarded", 1, Some("no use")),
+            ("scheduled", 0, None),
+        ];
+        for (id, (state, attempts, reason)) in ids.into_iter().zip(expected) {
+            assert_eq!(job(&pool, id).await, Some((state.into(), attempts, reason.map(Into::into))));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_during_a_settle_records_what_ended() {
+    for (action, expected) in
+        [(Action::Succeed, vec![]), (Action::Fail("no".into()), vec![("scheduled".to_owned(), 1)])]
+    {
+        with_database(async |db| {
+            let pool = db.pool();
+            let mut worker = Worker::start(db.url(), &[], &[]);
+            Step::of(1, Action::Gated(Box::new(action))).enqueue(&pool).await.unwrap();
+            worker.ran().await;
+            let mut tx = pool.begin().await.unwrap();
+            sqlx::query("lock table pgq.leases in share mode").execute(&mut *tx).await.unwrap();
+            worker.open_gate(1).await;
+            until_blocked(&pool, "pgq settle").await;
+            worker.signal("TERM");
+            tx.rollback().await.unwrap();
+            let (code, rest, log) = worker.ended().await;
+            assert_eq!((code, rest), (Some(0), vec!["stopped".to_owned()]), "{log}");
+            assert_eq!(states(&pool).await, expected);
+            assert_eq!(count(&pool, "pgq.leases").await + count(&pool, "pgq.runners").await, 0);
+        })
+        .await;
+    }
+}
+
+/// Answers each request by enqueueing one step.
+async fn serve(listener: TcpListener, pool: PgPool) {
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 256];
+        let _ = stream.read(&mut request).await.unwrap();
+        let id = Step::succeed(1).enqueue(&pool).await.unwrap();
+        let body = id.to_string();
+        let answer = format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+async fn request(address: SocketAddr) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 201");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_server_goes_on_when_the_runner_in_its_process_stops() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve(listener, pool.clone()));
+        for _ in 0..3 {
+            let mut running = Running::start(db);
+            for _ in 0..5 {
+                request(address).await;
+                running.ran().await;
+            }
+            let (counts, rest) = running.stop().await;
+            assert_eq!((counts.completed, rest), (5, vec![]));
+        }
+        request(address).await;
+        assert!(!server.is_finished(), "it serves on");
+        assert_eq!(states(&pool).await, [("ready".to_owned(), 1)]);
+        server.abort();
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgq_postgres::Enqueue;
-use pgq_tests::{Running, Step, count, with_database};
+use pgq_tests::{Proxy, Running, Step, count, setting, until_asleep, with_database};
 use sqlx::query_scalar;
 
 /// Far longer than the tests may take: what runs before was woken.
@@ -137,6 +137,27 @@ async fn a_runner_that_is_woken_for_a_job_behind_its_floor_finds_it_soon() {
             assert!(enqueued.elapsed() < NEVER / 100);
         }
         running.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_idle_runner_of_20_queues_costs_at_most_2_statements_a_second() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let proxy = Proxy::start(db.url()).await;
+        let queues: Vec<String> = (1..20).map(|n| format!("queue_{n}")).chain(["step".into()]).collect();
+        let running = Running::start_on(&proxy.pool(), |runner| runner.queues(queues));
+        until_asleep(&pool, 1).await;
+        let seconds = setting("PGQ_IDLE_SECONDS", 6);
+        let before = proxy.statements();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let statements = proxy.statements() - before;
+        println!("{statements} statements in {seconds} s");
+        running.stop().await;
+        // What a minute has only once may fall into these seconds.
+        assert!(statements <= 2 * seconds + 4, "{statements} in {seconds} s");
+        assert!(statements >= seconds / 2, "heartbeats and polls at least go through the proxy");
     })
     .await;
 }

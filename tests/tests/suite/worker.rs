@@ -44,6 +44,12 @@ impl Worker {
         Ran { n: words[1].parse().unwrap(), attempt: words[2].parse().unwrap() }
     }
 
+    /// What it takes for the time, in seconds after the Unix epoch.
+    pub(crate) async fn clock(&mut self) -> i64 {
+        let line = self.lines.next_line().await.unwrap().expect("the worker ended before it told the time");
+        line.strip_prefix("clock ").and_then(|seconds| seconds.parse().ok()).expect(&line)
+    }
+
     /// Lets that many of its steps go on.
     pub(crate) async fn open_gate(&mut self, steps: usize) {
         self.gate.write_all("go on\n".repeat(steps).as_bytes()).await.unwrap();
