@@ -14,6 +14,7 @@ mod payload;
 mod registry;
 mod retry;
 mod slow_down;
+mod unique;
 
 #[doc(hidden)]
 pub mod __private;
@@ -29,3 +30,4 @@ pub use pgq_macros::Job;
 pub use registry::{Registration, Registry, RegistryError};
 pub use retry::{DEFAULT_WAITS, Retry};
 pub use slow_down::{SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, slow_down};
+pub use unique::{HeldWhile, OnConflict, Unique, UniqueKey};
