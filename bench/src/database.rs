@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use pgq_devdb::{Database, Template};
-use pgq_postgres::{Job, encode};
+use pgq_postgres::{Job, Shape, encode};
 use sqlx::{Connection, query, raw_sql};
 
 use crate::job::Noop;

@@ -5,8 +5,13 @@ use ::serde::{Deserializer, Serializer};
 pub use inventory;
 pub use serde;
 
-pub use crate::job::Job as JobTrait; // without the derive of the same name, for pgq-postgres to pair with its own
+// Without the derives of the same names, for pgq-postgres to pair with its own.
+pub use crate::job::Job as JobTrait;
+pub use crate::shape::Shape as ShapeTrait;
+
+pub use crate::payload::stored::Older;
 pub use crate::registry::{Registration, SourceLine};
+pub use crate::shape::{NoShape, Probe, mix};
 
 /// Stands in for what serde's derive writes, functions of the shadow type itself, where it reports a mistake
 /// instead: without this, the missing functions would be two errors more, about a type that the user never wrote.

@@ -3,15 +3,15 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::{Context, ErrorKind, JobError, JobResult, Perform, Run, decode};
+use crate::{Context, ErrorKind, JobError, JobResult, Perform, Run, Stored};
 use async_trait::async_trait;
 
 /// A job type with its state bound and its type erased: bytes in, result out.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Decodes the payload and runs one attempt. A payload that cannot be decoded is an error that discards
-    /// the job: no further attempt could read it either.
-    async fn handle(&self, payload: &[u8], run: Run) -> JobResult;
+    /// Decodes the payload and runs one attempt. A payload that cannot be decoded is an error that parks the job: no
+    /// further attempt of this program could read it either.
+    async fn handle(&self, payload: Stored<'_>, run: Run) -> JobResult;
 }
 
 /// The application's states by type, as given to the runner. `()` is always there.
@@ -50,8 +50,8 @@ struct Typed<J: Perform> {
 
 #[async_trait]
 impl<J: Perform> Handler for Typed<J> {
-    async fn handle(&self, payload: &[u8], run: Run) -> JobResult {
-        let job: J = decode(payload).map_err(JobError::discard)?;
+    async fn handle(&self, payload: Stored<'_>, run: Run) -> JobResult {
+        let job: J = payload.decode().map_err(JobError::park)?;
         let attempt = run.attempt.number;
         let result = job.perform(&Context::new(self.state.clone(), run)).await;
         result.map_err(|error| with_wait(&job, attempt, error))

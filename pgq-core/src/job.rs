@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserializer, Serializer};
 
-use crate::{Context, JobError, JobResult, Retry};
+use crate::payload::stored::Older;
+use crate::{Context, JobError, JobResult, Retry, Shape};
 
 /// A type that can be enqueued. Derived, never written by hand.
 ///
@@ -23,7 +24,7 @@ use crate::{Context, JobError, JobResult, Retry};
     label = "not a job",
     note = "put `#[derive(Job)]` on `{Self}`"
 )]
-pub trait Job: Sized + Send + Sync + 'static {
+pub trait Job: Shape + Sized + Send + Sync + 'static {
     /// What `ctx.state()` gives the handler; `()` unless the attribute `state` names a type.
     type State: Send + Sync + 'static;
 
@@ -33,10 +34,8 @@ pub trait Job: Sized + Send + Sync + 'static {
     const QUEUE: &'static str;
     /// Lower runs first.
     const PRIORITY: i16;
-    /// The version of the payload's layout.
+    /// The version of the payload's layout. [`Shape::SHAPE`] tells two layouts of one version apart.
     const VERSION: i16;
-    /// A hash of the field names and types, which tells two layouts of the same version apart.
-    const SHAPE: i32;
     /// How many attempts a job has in all, the first included.
     const MAX_ATTEMPTS: i16;
     /// How long to wait after a failed attempt.
@@ -45,6 +44,10 @@ pub trait Job: Sized + Send + Sync + 'static {
     const TIMEOUT: Option<Duration>;
     /// Whether the handler completes its job in its own transaction, for which the job gets a lease of its own.
     const TRANSACTIONAL: bool;
+
+    /// How it reads payloads of older versions.
+    #[doc(hidden)]
+    const __PGQ_OLDER: Option<Older<Self>> = None;
 
     #[doc(hidden)]
     fn __pgq_serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;

@@ -37,6 +37,8 @@ pub enum ErrorKind {
     Snooze(Duration),
     /// As `Retry`, and the whole queue pauses on every runner.
     SlowQueue,
+    /// Put aside until somebody looks: this program cannot read the payload.
+    Park,
 }
 
 impl JobError {
@@ -59,6 +61,11 @@ impl JobError {
     /// each further one, until a job of the queue succeeds.
     pub fn slow_queue(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: ErrorKind::SlowQueue, source: error.into() }
+    }
+
+    #[doc(hidden)]
+    pub fn park(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: ErrorKind::Park, source: error.into() }
     }
 
     /// The same error with a wait of its own in place of the policy's.
@@ -123,6 +130,11 @@ pub enum Outcome {
         /// The wait.
         after: Duration,
     },
+    /// It is put aside as it is, until somebody looks: this program cannot read its payload.
+    Park {
+        /// The error chain.
+        error: String,
+    },
     /// It goes back as if it had never been claimed.
     Release,
 }
@@ -135,6 +147,7 @@ pub fn decide(result: JobResult, attempt: i16, max_attempts: i16, retry: &Retry,
     let after = match error.kind {
         ErrorKind::Snooze(after) => return Outcome::Snooze { after },
         ErrorKind::Discard => return Outcome::Discard { error: error.chain(), slow_queue },
+        ErrorKind::Park => return Outcome::Park { error: error.chain() },
         ErrorKind::RetryIn(after) => after,
         ErrorKind::Retry | ErrorKind::SlowQueue => retry.wait(attempt, random),
     };
@@ -170,6 +183,7 @@ mod tests {
             decided(JobError::discard("e"), 1),
             Outcome::Discard { error: "e".into(), slow_queue: false }
         );
+        assert_eq!(decided(JobError::park("e"), 1), Outcome::Park { error: "e".into() });
         let snooze = JobError::snooze(Duration::from_secs(9));
         assert_eq!(decided(snooze, 4), Outcome::Snooze { after: Duration::from_secs(9) });
     }

@@ -1,5 +1,6 @@
 mod codec;
 mod guard;
+pub(crate) mod stored;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::Job;
+pub use stored::Stored;
 
 /// The largest encoded payload that is accepted at enqueue, in bytes: 1 MiB. Larger data belongs in a table
 /// or a file that the job names.
@@ -46,6 +48,54 @@ pub enum PayloadError {
         /// What the codec says.
         reason: String,
     },
+    /// The fields of the type have changed since, and its version has not.
+    #[error(
+        "version {version} of the payload of this {kind} job has the shape {expected} in this program and was stored \
+         in the shape {stored}: set `version = {next}` on the type and `upcast_from` to a copy of the type as it was; \
+         the stored payload is kept as it is",
+        next = i32::from(*.version) + 1
+    )]
+    Shape {
+        /// The kind of the job.
+        kind: &'static str,
+        /// The version of both.
+        version: i16,
+        /// The shape of the type that wrote it.
+        stored: i32,
+        /// The shape of the type in this program.
+        expected: i32,
+    },
+    /// The type does not read that version.
+    #[error(
+        "the payload of this {kind} job has version {version}, and this program reads {}: {}; the stored payload is \
+         kept as it is",
+        reads.iter().map(i16::to_string).collect::<Vec<_>>().join(", "),
+        if reads.iter().all(|read| read < version) {
+            "run it by the newer program that wrote it".to_owned()
+        } else {
+            format!("extend the chain of `upcast_from` down to version {version}")
+        }
+    )]
+    Version {
+        /// The kind of the job.
+        kind: &'static str,
+        /// The version of the payload.
+        version: i16,
+        /// The versions that the type reads, the newest first.
+        reads: Vec<i16>,
+    },
+    /// The payload is an older version that was read, and the newer type cannot be made of it.
+    #[error("cannot make version {to} of the payload of this {kind} job of version {from}")]
+    Upcast {
+        /// The kind of the job.
+        kind: &'static str,
+        /// The older version.
+        from: i16,
+        /// The newer version.
+        to: i16,
+        /// What the conversion says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// Encodes a job: one byte that names the codec, then the body.
@@ -62,7 +112,9 @@ pub fn encode<J: Job>(job: &J) -> Result<Vec<u8>, PayloadError> {
     Ok(encoded.bytes)
 }
 
-/// Decodes what [`encode`] made. Bytes that it did not make give an error, never a panic. What that takes in
+/// Decodes what [`encode`] made of this version of the type; [`Stored::decode`] reads older ones as well.
+///
+/// Bytes that it did not make give an error, never a panic. What that takes in
 /// time, memory and stack is limited by how many bytes there are, whatever lengths they claim.
 ///
 /// # Errors

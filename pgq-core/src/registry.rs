@@ -7,6 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::handler::bind;
+use crate::payload::stored::layouts;
 use crate::{Handler, Job, Kind, NameError, Perform, QueueName, Retry, States};
 
 /// Where a job type was written.
@@ -41,6 +42,7 @@ pub struct Registration {
     pub transactional: bool,
     type_name: fn() -> &'static str,
     state_name: fn() -> &'static str,
+    layouts: fn() -> Vec<(i16, i32)>,
     bind: fn(&States) -> Option<Arc<dyn Handler>>,
     source: Option<SourceLine>,
 }
@@ -59,6 +61,7 @@ impl Registration {
             transactional: J::TRANSACTIONAL,
             type_name: type_name::<J>,
             state_name: type_name::<<J as Job>::State>,
+            layouts: layouts::<J>,
             bind: bind::<J>,
             source: None,
         }
@@ -76,6 +79,12 @@ impl Registration {
             Some(source) => format!("{} at {source}", (self.type_name)()),
             None => (self.type_name)().into(),
         }
+    }
+
+    /// The payload versions that the type reads with the shape of each, the newest first. Payloads of a codec that
+    /// describes itself are read in other shapes, too.
+    pub fn reads(&self) -> Vec<(i16, i32)> {
+        (self.layouts)()
     }
 
     /// Binds the type to its state.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgq_core::{Attempt, Context, ErrorKind, Job, JobError, JobId, JobResult, Perform, Run};
-use pgq_core::{Registration, RegistryError, States, encode};
+use pgq_core::{Registration, RegistryError, States, Stored, encode};
 
 /// Fails in the way that its value says.
 #[derive(Job)]
@@ -82,10 +82,11 @@ async fn a_registration_runs_what_was_encoded() {
     states.insert(Counters { total: 40.into() });
     let handler = Registration::of::<Count>().bind(&states).unwrap();
     let payload = encode(&Count { by: 2 }).unwrap();
-    handler.handle(&payload, Run::detached(attempt())).await.unwrap();
+    handler.handle(Stored::by::<Count>(&payload), Run::detached(attempt())).await.unwrap();
 
-    let refused = handler.handle(&payload[..1], Run::detached(attempt())).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Discard);
+    let refused =
+        handler.handle(Stored::by::<Count>(&payload[..1]), Run::detached(attempt())).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Park);
     assert!(
         refused.chain().starts_with("cannot decode the payload of this count job"),
         "{}",
@@ -122,7 +123,9 @@ async fn a_job_may_say_how_long_to_wait_after_an_error() {
     let kind = async |job: Patient, number| {
         let mut attempt = attempt();
         attempt.number = number;
-        let error = handler.handle(&encode(&job).unwrap(), Run::detached(attempt)).await.unwrap_err();
+        let payload = encode(&job).unwrap();
+        let run = Run::detached(attempt);
+        let error = handler.handle(Stored::by::<Patient>(&payload), run).await.unwrap_err();
         assert_eq!(error.chain(), "busy");
         error.kind()
     };

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use proc_macro2::{Group, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
-use syn::{Data, Field, Fields, Ident, LitStr, Variant};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Data, Field, Fields, Ident, LitStr, Type, Variant};
 
 use crate::input::Input;
 use crate::serde;
@@ -14,28 +15,87 @@ use crate::validate::{Job, Policy};
 pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
     let (root, ident) = (&input.root, &input.ident);
     let shadow = shadow(input);
+    let shape_impl = shape_impl(input);
     let job_impl = job_impl(input, job);
+    let upcast_checks = job.version.upcast_from.as_ref().map(|old| upcast_checks(ident, old));
+    let registration = (!job.enqueue_only).then(|| registration(ident));
     quote! {
         const _: () = {
             // One name for the crate: if it cannot be found, that is one error and not ten.
             use #root as __pgq;
             #shadow
+            #shape_impl
             #job_impl
-            __pgq::__private::inventory::submit! {
-                // A missing `impl Perform` is reported here, with the span of the type's name.
-                __pgq::__private::Registration::of::<#ident>().at(__pgq::__private::SourceLine {
-                    file: ::core::file!(),
-                    line: ::core::line!(),
-                })
-            }
+            #upcast_checks
+            #registration
         };
+    }
+}
+
+fn registration(ident: &Ident) -> TokenStream {
+    quote! {
+        __pgq::__private::inventory::submit! {
+            // A missing `impl Perform` is reported here, with the span of the type's name.
+            __pgq::__private::Registration::of::<#ident>().at(__pgq::__private::SourceLine {
+                file: ::core::file!(),
+                line: ::core::line!(),
+            })
+        }
+    }
+}
+
+fn shape_impl(input: &Input) -> TokenStream {
+    let ident = &input.ident;
+    let shape = shape(ident, &input.attrs, &input.data).expression();
+    quote! {
+        #[automatically_derived]
+        impl __pgq::Shape for #ident {
+            const SHAPE: i32 = #shape;
+        }
+    }
+}
+
+/// What only the compiler can tell of the older type.
+fn upcast_checks(ident: &Ident, old: &Type) -> TokenStream {
+    let span = old.span();
+    let name = words(old);
+    let kind = format!(
+        "`upcast_from = {name}`: that type has another kind, so its payloads are not those of `{ident}`; \
+         set the same `kind` on both"
+    );
+    let version = format!(
+        "`upcast_from = {name}`: that type must have a lower version than `{ident}`; set `version` one higher here"
+    );
+    quote_spanned! { span=>
+        const _: () = if let ::core::option::Option::Some(older) = <#ident as __pgq::Job>::__PGQ_OLDER {
+            ::core::assert!(older.is_of_one_kind(), #kind);
+            ::core::assert!(older.is_older(), #version);
+        };
+    }
+}
+
+/// A type as people write it.
+fn words(ty: &Type) -> String {
+    let text = ty.to_token_stream().to_string();
+    [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ",")]
+        .iter()
+        .fold(text, |text, (from, to)| text.replace(from, to))
+        .replace('{', "{{")
+        .replace('}', "}}")
+}
+
+fn older(old: &Type) -> TokenStream {
+    quote! {
+        const __PGQ_OLDER: ::core::option::Option<__pgq::__private::Older<Self>> =
+            ::core::option::Option::Some(__pgq::__private::Older::<Self>::of::<#old>());
     }
 }
 
 fn job_impl(input: &Input, job: &Job) -> TokenStream {
     let Input { ident, state, .. } = input;
-    let Job { kind, queue, priority, max_attempts, retry, timeout, transactional } = job;
-    let shape = shape(input);
+    let Job { kind, queue, priority, max_attempts, retry, timeout, transactional, version, .. } = job;
+    let older = version.upcast_from.as_ref().map(older);
+    let version = version.number;
     let retry = self::retry(retry.as_ref());
     let timeout = match timeout {
         Some(timeout) => {
@@ -51,12 +111,12 @@ fn job_impl(input: &Input, job: &Job) -> TokenStream {
             const KIND: &'static str = #kind;
             const QUEUE: &'static str = #queue;
             const PRIORITY: i16 = #priority;
-            const VERSION: i16 = 1i16;
-            const SHAPE: i32 = #shape;
+            const VERSION: i16 = #version;
             const MAX_ATTEMPTS: i16 = #max_attempts;
             const RETRY: __pgq::Retry = #retry;
             const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
             const TRANSACTIONAL: bool = #transactional;
+            #older
 
             fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
                 &self,

@@ -20,13 +20,17 @@ pub(crate) fn fallback(input: &Input, errors: &[Error]) -> TokenStream {
         const _: () = {
             use #root as __pgq;
             #[automatically_derived]
+            impl #params __pgq::Shape for #ident #args #bounds {
+                const SHAPE: i32 = 0;
+            }
+
+            #[automatically_derived]
             impl #params __pgq::Job for #ident #args #bounds {
                 type State = #state;
                 const KIND: &'static str = "";
                 const QUEUE: &'static str = "";
                 const PRIORITY: i16 = 0;
                 const VERSION: i16 = 1;
-                const SHAPE: i32 = 0;
                 const MAX_ATTEMPTS: i16 = 1;
                 const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
                 const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;

@@ -7,6 +7,7 @@ mod attr;
 mod expand;
 mod fallback;
 mod input;
+mod nested;
 mod serde;
 mod shape;
 #[cfg(test)]
@@ -23,16 +24,31 @@ use crate::input::Input;
 /// Makes a type a job.
 ///
 #[doc = include_str!("settings.md")]
-#[proc_macro_derive(Job, attributes(job, serde))]
+#[proc_macro_derive(Job, attributes(job, serde, shape))]
 pub fn job(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     derive(input.into(), quote!(::pgq_core)).into()
 }
 
 /// Makes a type a job: the derive [`Job`](macro@Job) for crates that depend on `pgq-postgres`, which re-exports it
 /// under that name.
-#[proc_macro_derive(PostgresJob, attributes(job, serde))]
+#[proc_macro_derive(PostgresJob, attributes(job, serde, shape))]
 pub fn postgres_job(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     derive(input.into(), quote!(::pgq_postgres)).into()
+}
+
+/// Gives the structs and enums inside of jobs a number for their layout, so that a job notices when it changes.
+///
+/// Type parameters must have one too. Two types that hold each other need `#[shape(skip)]` on one of the fields, which
+/// leaves the number of that field's type out. `#[shape(crate = my_pgq)]` on the type is the path to pgq.
+#[proc_macro_derive(Shape, attributes(shape, serde))]
+pub fn derive_shape(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    nested::derive(input.into(), quote!(::pgq_core)).into()
+}
+
+/// The derive [`Shape`](macro@Shape) for crates that depend on `pgq-postgres`, which re-exports it under that name.
+#[proc_macro_derive(PostgresShape, attributes(shape, serde))]
+pub fn derive_postgres_shape(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    nested::derive(input.into(), quote!(::pgq_postgres)).into()
 }
 
 /// The whole pipeline. `default_root` is the crate that the emitted code names unless the user says otherwise.

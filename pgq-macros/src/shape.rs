@@ -1,35 +1,88 @@
-//! A number for the layout of a payload: two types with the same fields have the same one.
+//! A number for the layout of a type: two with the same fields have the same one.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, Fields};
+use syn::{Attribute, Data, Field, Fields, Ident};
 
-use crate::input::Input;
 use crate::serde;
+
+/// What the emitted code makes a type's number of.
+pub(crate) struct Shape {
+    /// The hash of what stands in the type itself.
+    pub(crate) own: i32,
+    /// The types of the fields, whose numbers are mixed into it.
+    pub(crate) parts: Vec<TokenStream>,
+}
+
+impl Shape {
+    /// The value of the constant. `__pgq` is the crate.
+    pub(crate) fn expression(&self) -> TokenStream {
+        let Self { own, parts } = self;
+        if parts.is_empty() {
+            return quote!(#own);
+        }
+        quote! {{
+            #[allow(unused_imports)]
+            use __pgq::__private::NoShape as _;
+            __pgq::__private::mix(#own, &[#(__pgq::__private::Probe::<#parts>::SHAPE),*])
+        }}
+    }
+}
 
 /// Hashes the names and types of all fields, variants included.
 ///
 /// White space, trailing commas, raw-identifier marks and the grouping of macro arguments do not count: they
 /// depend on the formatter and the compiler, and a changed number would make waiting jobs unreadable.
 ///
-/// `#[serde(..)]` attributes that write the same fields otherwise do count. What the hash cannot see is a change
-/// inside a type that a field names.
-pub(crate) fn shape(input: &Input) -> i32 {
+/// `#[serde(..)]` attributes that write the same fields otherwise do count, and the field is then not what its type
+/// says. A type that holds itself is not asked for its number while that is made.
+pub(crate) fn shape(ident: &Ident, attrs: &[Attribute], data: &Data) -> Shape {
     let mut text = String::new();
-    layout(&input.attrs, &mut text);
-    match &input.data {
-        Data::Struct(data) => fields(&data.fields, &mut text),
+    let mut parts = Vec::new();
+    layout(attrs, &mut text);
+    let mut add = |fields: &Fields, text: &mut String| {
+        self::fields(fields, text);
+        let asked = fields.iter().filter(|field| is_asked(field, ident));
+        parts.extend(asked.map(|field| field.ty.to_token_stream()));
+    };
+    match data {
+        Data::Struct(data) => add(&data.fields, &mut text),
         Data::Enum(data) => {
             for variant in data.variants.iter().filter(|variant| !serde::skipped(&variant.attrs)) {
                 layout(&variant.attrs, &mut text);
                 text.push_str(&variant.ident.unraw().to_string());
-                fields(&variant.fields, &mut text);
+                add(&variant.fields, &mut text);
             }
         }
         Data::Union(_) => {}
     }
-    i32::from_ne_bytes(fnv1a(text.as_bytes()).to_ne_bytes())
+    // A type that is written as another is none of its fields.
+    if serde::layout(attrs).next().is_some() {
+        parts.clear();
+    }
+    Shape { own: fnv1a(text.as_bytes()).cast_signed(), parts }
+}
+
+fn is_asked(field: &Field, ident: &Ident) -> bool {
+    !serde::skipped(&field.attrs)
+        && serde::layout(&field.attrs).next().is_none()
+        && !opaque(&field.attrs)
+        && !names(field.ty.to_token_stream(), ident)
+}
+
+/// `#[shape(skip)]`
+fn opaque(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| attr.path().is_ident("shape"))
+}
+
+/// Whether a type names the one it is a field of.
+fn names(ty: TokenStream, ident: &Ident) -> bool {
+    ty.into_iter().any(|tree| match tree {
+        TokenTree::Ident(word) => word == "Self" || word == *ident,
+        TokenTree::Group(group) => names(group.stream(), ident),
+        _ => false,
+    })
 }
 
 fn fields(fields: &Fields, text: &mut String) {

@@ -7,7 +7,6 @@ use quote::quote;
 use syn::DeriveInput;
 
 use crate::derive;
-use crate::input::Input;
 use crate::shape::shape;
 use crate::value::bad_name;
 
@@ -54,6 +53,24 @@ fn an_enum_with_serde_attributes() {
 }
 
 #[test]
+fn a_newer_version_of_a_type() {
+    let input = quote! {
+        #[job(kind = "send", version = 2, upcast_from = old::Send<u8>)]
+        struct Send(i64);
+    };
+    check(input, expect_file!["../tests/expanded/version.rs"]);
+}
+
+#[test]
+fn a_type_without_a_handler() {
+    let input = quote! {
+        #[job(enqueue_only)]
+        struct Send(i64);
+    };
+    check(input, expect_file!["../tests/expanded/enqueue_only.rs"]);
+}
+
+#[test]
 fn a_mistake_leaves_an_impl() {
     let input = quote! {
         #[job(state = App, kind = "not valid", retry = 3)]
@@ -63,7 +80,27 @@ fn a_mistake_leaves_an_impl() {
 }
 
 fn shape_of(input: &str) -> i32 {
-    shape(&Input::new(syn::parse_str::<DeriveInput>(input).unwrap(), TokenStream::new()))
+    let input = syn::parse_str::<DeriveInput>(input).unwrap();
+    shape(&input.ident, &input.attrs, &input.data).own
+}
+
+fn parts_of(input: &str) -> Vec<String> {
+    let input = syn::parse_str::<DeriveInput>(input).unwrap();
+    let parts = shape(&input.ident, &input.attrs, &input.data).parts;
+    parts.into_iter().map(|part| part.to_string()).collect()
+}
+
+#[test]
+fn shapes_ask_the_types_of_fields_that_are_stored_as_they_are() {
+    assert_eq!(parts_of("struct A { b: u8, c: Vec<B> }"), ["u8", "Vec < B >"]);
+    assert_eq!(parts_of("enum A { B(u8), #[serde(skip)] C(B), D { e: C } }"), ["u8", "C"]);
+    for none in [
+        "struct A { a: Option<Box<A>>, b: Vec<Self> }",
+        "struct A { #[serde(with = \"text\")] a: u8, #[serde(skip)] b: u8, #[shape(skip)] c: u8 }",
+        "#[serde(from = \"u8\", into = \"u8\")] struct A { a: u16 }",
+    ] {
+        assert_eq!(parts_of(none), [""; 0], "{none}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod fields;
 mod names;
 mod retry;
+mod version;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::attr::Setting;
 use crate::input::Input;
 
 pub(crate) use retry::Policy;
+pub(crate) use version::Version;
 
 /// A job whose settings all make sense.
 pub(crate) struct Job {
@@ -23,6 +25,9 @@ pub(crate) struct Job {
     pub(crate) retry: Option<Policy>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) transactional: bool,
+    pub(crate) version: Version,
+    /// No handler: this program only enqueues it, or only reads its old payloads.
+    pub(crate) enqueue_only: bool,
 }
 
 /// Judges the whole input and reports every mistake in it.
@@ -36,13 +41,13 @@ pub(crate) fn validate(input: &Input) -> std::result::Result<Job, Vec<Error>> {
     }
     let kind = read.kind.clone().map_or_else(|| names::default_kind(input), Ok);
     let retry = read.retry.policy();
-    match (kind, retry) {
-        (Ok(kind), Ok((retry, max_attempts))) if errors.is_empty() => {
-            Ok(read.into_job(kind, retry, max_attempts))
-        }
-        (kind, retry) => {
+    let version = read.version.judged();
+    match (kind, retry, version) {
+        (Ok(kind), Ok(retry), Ok(version)) if errors.is_empty() => Ok(read.into_job(kind, retry, version)),
+        (kind, retry, version) => {
             errors.extend(kind.err());
             errors.extend(retry.err());
+            errors.extend(version.err());
             Err(errors)
         }
     }
@@ -57,6 +62,8 @@ struct Read<'a> {
     retry: retry::Read<'a>,
     timeout: Option<Duration>,
     transactional: bool,
+    version: version::Read<'a>,
+    enqueue_only: bool,
 }
 
 impl<'a> Read<'a> {
@@ -68,6 +75,8 @@ impl<'a> Read<'a> {
             "retry_waits" | "backoff" | "max_attempts" => self.retry.setting(setting)?,
             "timeout" => self.timeout = Some(timeout(setting)?),
             "transactional" => self.transactional = setting.flag()?,
+            "version" | "upcast_from" => self.version.setting(setting)?,
+            "enqueue_only" => self.enqueue_only = setting.flag()?,
             "state" => drop(setting.ty()?),
             "crate" => drop(setting.path()?),
             _ => return Err(names::unknown(setting)),
@@ -75,10 +84,10 @@ impl<'a> Read<'a> {
         Ok(())
     }
 
-    fn into_job(self, kind: String, retry: Option<Policy>, max_attempts: i16) -> Job {
-        let Self { queue, priority, timeout, transactional, .. } = self;
+    fn into_job(self, kind: String, (retry, max_attempts): (Option<Policy>, i16), version: Version) -> Job {
+        let Self { queue, priority, timeout, transactional, enqueue_only, .. } = self;
         let queue = queue.unwrap_or_else(|| kind.clone());
-        Job { kind, queue, priority, max_attempts, retry, timeout, transactional }
+        Job { kind, queue, priority, max_attempts, retry, timeout, transactional, version, enqueue_only }
     }
 }
 

@@ -21,7 +21,7 @@ const fn known(key: &'static str, takes: &'static str, example: &'static str) ->
 }
 
 /// Every setting there is.
-pub(crate) const KNOWN: [Known; 10] = [
+pub(crate) const KNOWN: [Known; 13] = [
     known("kind", "a name in quotes", "kind = \"send_welcome\""),
     known("queue", "a name in quotes", "queue = \"mail\""),
     known("priority", "a whole number from -32768 to 32767", "priority = -3"),
@@ -35,6 +35,9 @@ pub(crate) const KNOWN: [Known; 10] = [
     known("max_attempts", "a whole number from 1 to 32767", "max_attempts = 4"),
     known("timeout", "a duration in quotes", "timeout = \"30s\""),
     known("transactional", "no value", "transactional"),
+    known("version", "a whole number from 1 to 32767", "version = 2"),
+    known("upcast_from", "the type of the version before, without quotes", "upcast_from = SendWelcomeV1"),
+    known("enqueue_only", "no value", "enqueue_only"),
     known("crate", "the path under which this crate knows pgq, without quotes", "crate = my_pgq"),
 ];
 
@@ -85,6 +88,14 @@ impl Setting {
             let digits = input.parse::<LitInt>()?;
             format!("{minus}{}", digits.base10_digits()).parse().map_err(|e| Error::new_spanned(&digits, e))
         })
+    }
+
+    /// A number from 1 on.
+    pub(crate) fn positive(&self) -> Result<i16> {
+        match self.number()? {
+            number @ 1.. => Ok(number),
+            _ => Err(self.mismatch()),
+        }
     }
 
     /// A number in these limits; written whole or with a point.

@@ -19,16 +19,16 @@ mod time;
 #[doc(hidden)]
 pub use pgq_core::__private;
 #[doc(inline)]
-pub use pgq_core::__private::JobTrait as Job;
+pub use pgq_core::__private::{JobTrait as Job, ShapeTrait as Shape};
 #[doc(inline)]
 pub use pgq_core::{
     Attempt, Context, DEFAULT_WAITS, ErrorKind, Handler, JobError, JobId, JobOptions, JobResult, Kind,
     MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, NameError, Outcome, PayloadError, Perform, QueueName, Registration,
-    Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, decide, decode, encode,
-    slow_down,
+    Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, Stored, decide, decode,
+    encode, slow_down,
 };
 #[doc(inline)]
-pub use pgq_macros::PostgresJob as Job;
+pub use pgq_macros::{PostgresJob as Job, PostgresShape as Shape};
 
 pub use admin::{Admin, Cancelled};
 pub use context::DatabaseContext;

@@ -5,6 +5,7 @@ use quote::ToTokens;
 use syn::{Attribute, Data, Error, Field, Meta, Variant};
 
 use crate::input::Input;
+use crate::nested;
 use crate::serde;
 
 pub(super) fn mistakes(input: &Input) -> Vec<Error> {
@@ -12,6 +13,7 @@ pub(super) fn mistakes(input: &Input) -> Vec<Error> {
         return vec![error];
     }
     let mut errors = serde_mistakes(&input.attrs);
+    errors.extend(nested::check_fields(&input.data).err());
     match &input.data {
         Data::Struct(data) => errors.extend(data.fields.iter().flat_map(field_mistakes)),
         Data::Enum(data) => {

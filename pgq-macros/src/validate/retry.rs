@@ -33,7 +33,7 @@ impl<'a> Read<'a> {
         match setting.key.to_string().as_str() {
             "retry_waits" => self.waits = Some(setting.durations()?),
             "backoff" => self.backoff = Some((backoff(setting)?, setting)),
-            _ => self.max_attempts = Some((attempts(setting)?, setting)),
+            _ => self.max_attempts = Some((setting.positive()?, setting)),
         }
         Ok(())
     }
@@ -67,13 +67,6 @@ impl<'a> Read<'a> {
             // A list of over 32766 waits is cut short by the attempts, as a longer wait would be.
             _ => Ok(i16::try_from(natural).unwrap_or(i16::MAX)),
         }
-    }
-}
-
-fn attempts(setting: &Setting) -> Result<i16> {
-    match setting.number()? {
-        number @ 1.. => Ok(number),
-        _ => Err(setting.mismatch()),
     }
 }
 

@@ -5,10 +5,18 @@
     "\"not valid\" is not a valid kind: use 1 to 100 of a-z, A-Z, 0-9, '_', '-', '.', ':' and '/'"
 }
 ::core::compile_error! {
-    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `backoff`, `max_attempts`, `timeout`, `transactional`, `crate`"
+    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `backoff`, `max_attempts`, `timeout`, `transactional`, `version`, `upcast_from`, `enqueue_only`, `crate`"
 }
 const _: () = {
     use ::pgq_core as __pgq;
+    #[automatically_derived]
+    impl<'a, T: Copy> __pgq::Shape for Borrowed<'a, T>
+    where
+        T: Clone,
+        Self: ::core::marker::Send + ::core::marker::Sync + 'static,
+    {
+        const SHAPE: i32 = 0;
+    }
     #[automatically_derived]
     impl<'a, T: Copy> __pgq::Job for Borrowed<'a, T>
     where
@@ -20,7 +28,6 @@ const _: () = {
         const QUEUE: &'static str = "";
         const PRIORITY: i16 = 0;
         const VERSION: i16 = 1;
-        const SHAPE: i32 = 0;
         const MAX_ATTEMPTS: i16 = 1;
         const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
         const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;

@@ -8,13 +8,23 @@ const _: () = {
     use __pgq::__private::SerdeMistake as _;
     impl __pgq::__private::SerdeMistake for __PgqShadow {}
     #[automatically_derived]
+    impl __pgq::Shape for Report {
+        const SHAPE: i32 = {
+            #[allow(unused_imports)]
+            use __pgq::__private::NoShape as _;
+            __pgq::__private::mix(
+                35060597i32,
+                &[__pgq::__private::Probe::<String>::SHAPE],
+            )
+        };
+    }
+    #[automatically_derived]
     impl __pgq::Job for Report {
         type State = Pair<App, u8>;
         const KIND: &'static str = "mail/report";
         const QUEUE: &'static str = "mail";
         const PRIORITY: i16 = -3i16;
         const VERSION: i16 = 1i16;
-        const SHAPE: i32 = 35060597i32;
         const MAX_ATTEMPTS: i16 = 3i16;
         const RETRY: __pgq::Retry = {
             const __PGQ_WAITS: [::core::time::Duration; 2usize] = [

@@ -10,13 +10,23 @@ const _: () = {
     use __pgq::__private::SerdeMistake as _;
     impl __pgq::__private::SerdeMistake for __PgqShadow {}
     #[automatically_derived]
+    impl __pgq::Shape for SendWelcome {
+        const SHAPE: i32 = {
+            #[allow(unused_imports)]
+            use __pgq::__private::NoShape as _;
+            __pgq::__private::mix(
+                1262360384i32,
+                &[__pgq::__private::Probe::<i64>::SHAPE],
+            )
+        };
+    }
+    #[automatically_derived]
     impl __pgq::Job for SendWelcome {
         type State = ();
         const KIND: &'static str = "send_welcome";
         const QUEUE: &'static str = "send_welcome";
         const PRIORITY: i16 = 0i16;
         const VERSION: i16 = 1i16;
-        const SHAPE: i32 = 1262360384i32;
         const MAX_ATTEMPTS: i16 = 4i16;
         const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
         const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;

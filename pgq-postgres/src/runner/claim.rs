@@ -46,6 +46,9 @@ pub(crate) struct Claimed {
     pub(crate) crashes: i16,
     /// Whether completing it leaves rows to delete.
     pub(crate) leftovers: bool,
+    /// What wrote the payload.
+    pub(crate) version: i16,
+    pub(crate) shape: i32,
     pub(crate) payload: Body,
     pub(crate) options: Option<JobOptions>,
     /// Ends the job when the runner cannot be sure of its lease any more.
@@ -314,7 +317,9 @@ struct Batch {
     lease: Uuid,
     ids: Vec<i64>,
     enqueued_ats: Vec<Timestamp>,
+    shapes: Vec<i32>,
     priorities: Vec<i16>,
+    versions: Vec<i16>,
     attempts: Vec<i16>,
     max_attempts: Vec<i16>,
     crashes: Vec<i16>,
@@ -330,7 +335,9 @@ impl Batch {
             lease: row.try_get("id")?,
             ids: row.try_get("ids")?,
             enqueued_ats: row.try_get("enqueued_ats")?,
+            shapes: row.try_get("shapes")?,
             priorities: row.try_get("priorities")?,
+            versions: row.try_get("versions")?,
             attempts: row.try_get("attempts")?,
             max_attempts: row.try_get("max_attempts")?,
             crashes: row.try_get("crashes")?,
@@ -374,6 +381,8 @@ impl Batch {
             claimed_at: now.at,
             crashes: self.crashes[n],
             leftovers: inline.is_none() || self.attempts[n] > 0,
+            version: self.versions[n],
+            shape: self.shapes[n],
             payload: inline.or_else(|| bodies.remove(&id).map(Body::from)).unwrap_or_default(),
             options: self.options[n].as_ref().and_then(|Json(options)| readable(id, options.clone())),
             trust: now.trust.clone(),

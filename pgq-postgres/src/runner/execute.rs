@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use pgq_core::{JobResult, Outcome, Run, decide};
+use pgq_core::{JobResult, Outcome, Run, Stored, decide};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -157,6 +157,7 @@ async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
     let options = job.options.take().unwrap_or_default();
     let limit = options.timeout().or(kind.timeout).or(shared.settings.timeout);
     let payload = std::mem::take(&mut job.payload);
+    let stored = Stored::new(job.version, job.shape, payload.as_bytes());
     let (_entry, cancellation) = shared.running.enter(job.attempt.id.0);
     let in_runner = Arc::new(InRunner {
         shared: shared.clone(),
@@ -169,7 +170,7 @@ async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
         cancellation: cancellation.clone(),
         runner: Some(in_runner.clone()),
     };
-    let caught = AssertUnwindSafe(kind.handler.handle(payload.as_bytes(), run)).catch_unwind();
+    let caught = AssertUnwindSafe(kind.handler.handle(stored, run)).catch_unwind();
     let result = tokio::select! {
         biased;
         result = bounded(caught, limit, &cancellation, shared.settings.cancel_grace) => Some(result),

@@ -27,5 +27,5 @@ select gen_random_uuid(), $9, max(crashes) = 0, array_agg(id), array_agg(enqueue
        array_agg(kind), array_agg(payload), array_agg(options), array_agg(run_at)
 from claimed
 group by case when kind = any($8) or crashes > 0 then id end
-returning id, ids, enqueued_ats, priorities, attempts, max_attempts, crashes, queues, kinds,
+returning id, ids, enqueued_ats, shapes, priorities, versions, attempts, max_attempts, crashes, queues, kinds,
           payloads, options

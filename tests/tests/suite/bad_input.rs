@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use pgq_postgres::{Context, Enqueue, Error, Job, JobResult, MAX_PAYLOAD_BYTES, Perform, Runner};
+use pgq_postgres::{Context, Enqueue, Error, Job, JobResult, MAX_PAYLOAD_BYTES, Perform, Runner, Shape};
 use pgq_tests::{Action, Probe, Step, count, with_database, with_empty_database};
 use sqlx::{Executor, PgPool};
 
@@ -126,12 +126,9 @@ async fn jobs_that_cannot_be_stored() {
 async fn a_payload_that_is_no_payload_is_discarded_with_its_bytes() {
     with_database(async |db| {
         let pool = db.pool();
-        pool.execute(
-            "insert into pgq.ready (queue, kind, priority, version, shape, max_attempts, payload) \
-                      values ('step', 'step', 0, 1, 0, 4, '\\x01ffffffff')",
-        )
-        .await
-        .unwrap();
+        let insert = "insert into pgq.ready (queue, kind, priority, version, shape, max_attempts, payload) \
+                      values ('step', 'step', 0, 1, $1, 4, '\\x01ffffffff')";
+        sqlx::query(insert).bind(Step::SHAPE).execute(&pool).await.unwrap();
         Step::succeed(1).enqueue(&pool).await.unwrap();
         let mut running = pgq_tests::Running::start(db);
         assert_eq!(running.ran().await.n, 1);

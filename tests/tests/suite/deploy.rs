@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, Retry, Runner, RunnerHandle};
+use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, Runner, RunnerHandle};
 use pgq_tests::{count, with_database};
 use sqlx::{PgPool, query_as};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -14,42 +14,28 @@ use tokio::task::JoinHandle;
 type Reports = UnboundedSender<&'static str>;
 
 /// The job as the old program knows it.
-#[derive(Job)]
+#[derive(Job, serde::Serialize, serde::Deserialize)]
 #[job(kind = "ship", queue = "shop", state = Reports)]
 struct OldShip {
     order: i64,
 }
 
 /// The same in the new program, with a newer payload.
+#[derive(Job)]
+#[job(kind = "ship", queue = "shop", state = Reports, version = 2, upcast_from = OldShip, enqueue_only)]
 struct NewShip(OldShip);
+
+impl From<OldShip> for NewShip {
+    fn from(old: OldShip) -> Self {
+        Self(old)
+    }
+}
 
 /// A kind that only the new program has.
 #[derive(Job)]
 #[job(queue = "shop", state = Reports)]
 struct Invoice {
     order: i64,
-}
-
-/// As a derive with a version would write it.
-impl Job for NewShip {
-    type State = Reports;
-    const KIND: &'static str = OldShip::KIND;
-    const QUEUE: &'static str = OldShip::QUEUE;
-    const PRIORITY: i16 = OldShip::PRIORITY;
-    const VERSION: i16 = 2;
-    const SHAPE: i32 = OldShip::SHAPE;
-    const MAX_ATTEMPTS: i16 = OldShip::MAX_ATTEMPTS;
-    const RETRY: Retry = OldShip::RETRY;
-    const TIMEOUT: Option<Duration> = OldShip::TIMEOUT;
-    const TRANSACTIONAL: bool = OldShip::TRANSACTIONAL;
-
-    fn __pgq_serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.__pgq_serialize(serializer)
-    }
-
-    fn __pgq_deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        OldShip::__pgq_deserialize(deserializer).map(Self)
-    }
 }
 
 impl Perform for OldShip {

@@ -1,0 +1,45 @@
+const _: () = {
+    use ::pgq_core as __pgq;
+    #[allow(dead_code, non_camel_case_types, non_snake_case, clippy::all)]
+    #[derive(__pgq::__private::serde::Serialize, __pgq::__private::serde::Deserialize)]
+    #[serde(crate = "__pgq::__private::serde", remote = "Send")]
+    struct __PgqShadow(i64);
+    #[allow(unused_imports)]
+    use __pgq::__private::SerdeMistake as _;
+    impl __pgq::__private::SerdeMistake for __PgqShadow {}
+    #[automatically_derived]
+    impl __pgq::Shape for Send {
+        const SHAPE: i32 = {
+            #[allow(unused_imports)]
+            use __pgq::__private::NoShape as _;
+            __pgq::__private::mix(
+                -549078131i32,
+                &[__pgq::__private::Probe::<i64>::SHAPE],
+            )
+        };
+    }
+    #[automatically_derived]
+    impl __pgq::Job for Send {
+        type State = ();
+        const KIND: &'static str = "send";
+        const QUEUE: &'static str = "send";
+        const PRIORITY: i16 = 0i16;
+        const VERSION: i16 = 1i16;
+        const MAX_ATTEMPTS: i16 = 4i16;
+        const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
+        const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
+        const TRANSACTIONAL: bool = false;
+        fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
+            &self,
+            __pgq_serializer: __PgqS,
+        ) -> ::core::result::Result<__PgqS::Ok, __PgqS::Error> {
+            __PgqShadow::serialize(self, __pgq_serializer)
+        }
+        fn __pgq_deserialize<
+            '__pgq,
+            __PgqD: __pgq::__private::serde::Deserializer<'__pgq>,
+        >(__pgq_deserializer: __PgqD) -> ::core::result::Result<Self, __PgqD::Error> {
+            __PgqShadow::deserialize(__pgq_deserializer)
+        }
+    }
+};
