@@ -25,7 +25,7 @@ create table pgq.ready (
     queue        text collate "C" not null,
     kind         text collate "C" not null,
     payload      bytea, -- null: in pgq.payloads
-    options      jsonb, -- what this job wants otherwise than its type
+    options      jsonb, -- what this job wants otherwise than its type, and its searchable fields as args
     run_at       timestamptz -- when it was due, if it ever was scheduled
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
 
@@ -89,7 +89,7 @@ $$;
 create view pgq.leased as
 select j.* from pgq.leases l cross join lateral pgq.jobs_of(l) j;
 
--- For later: delayed, retried, snoozed.
+-- For later: delayed, retried, snoozed. At infinity: parked, since its payload cannot be read by the programs that run.
 create table pgq.scheduled (
     id           bigint primary key default nextval('pgq.job_ids'),
     enqueued_at  timestamptz not null default now(),
@@ -107,6 +107,7 @@ create table pgq.scheduled (
 );
 
 create index scheduled_due on pgq.scheduled (run_at);
+create index scheduled_args on pgq.scheduled using gin ((options->'args')) where (options->'args') is not null;
 
 -- Discarded and cancelled always, completed if the runner was asked to keep them. Pruned by age.
 create table pgq.finished (
@@ -129,6 +130,7 @@ create table pgq.finished (
 );
 
 create index finished_by_age on pgq.finished (state, finished_at);
+create index finished_args on pgq.finished using gin ((options->'args')) where (options->'args') is not null;
 
 -- Bodies too large to be copied into a lease.
 create table pgq.payloads (
@@ -181,14 +183,129 @@ create unlogged table pgq.sleepers (
     primary key (queue, runner_id)
 ) with (fillfactor = 50);
 
+-- Which job holds the key of a unique job. The row goes when the job ends, or with the first claim.
 create table pgq.unique_keys (
     key        bytea primary key,
     job_id     bigint not null,
     held_while text   not null check (held_while in ('queued', 'unfinished')),
-    expires_at timestamptz
+    expires_at timestamptz -- from then on another job may take the key
 );
 
 create index unique_keys_by_job on pgq.unique_keys (job_id);
+
+-- Takes a job that waits out of its table; no row if it runs, has ended or never was. The ready table has no index on
+-- ids: one look per queue and priority finds it.
+create function pgq.take_waiting(job bigint)
+returns setof pgq.scheduled
+language sql as $$
+    with recursive lanes as (
+        (select queue, priority from pgq.ready order by queue, priority limit 1)
+        union all
+        select next.queue, next.priority
+        from lanes l cross join lateral (
+            select r.queue, r.priority from pgq.ready r
+            where (r.queue, r.priority) > (l.queue, l.priority)
+            order by r.queue, r.priority limit 1) next
+    ),
+    ready as (
+        delete from pgq.ready r where r.ctid = any(array(
+            select f.ctid from lanes l cross join lateral (
+                select r.ctid from pgq.ready r
+                where r.queue = l.queue and r.priority = l.priority and r.id = job for update) f))
+        returning r.*
+    ),
+    scheduled as (
+        delete from pgq.scheduled where id = job returning *
+    )
+    select id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind, payload, options,
+           run_at from ready
+    union all
+    select id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind, payload, options,
+           run_at from scheduled
+$$;
+
+-- Puts a job where it waits, and its body, if that has a row of its own, beside it.
+create function pgq.put_waiting(job pgq.scheduled, large bytea)
+returns void
+language plpgsql as $$
+begin
+    if job.run_at > now() then
+        insert into pgq.scheduled select job.*;
+    else
+        insert into pgq.ready (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind,
+                               payload, options, run_at)
+        values (job.id, job.enqueued_at, job.shape, job.priority, job.version, job.attempts, job.max_attempts,
+                job.crashes, job.queue, job.kind, job.payload, job.options, job.run_at);
+    end if;
+    if large is not null then
+        insert into pgq.payloads (job_id, body) values (job.id, large);
+    end if;
+end
+$$;
+
+-- Enqueues a job unless another one holds its key, and says which: new, existing, replaced or moved.
+-- A function, since each of its statements must see what was committed while the one before waited. A row of
+-- unique_keys is locked only by the job that takes it: whoever finds it taken holds nobody up.
+create function pgq.enqueue_unique(job pgq.scheduled, large bytea, the_key bytea, held_while text, period interval,
+                                   on_conflict text)
+returns table (id bigint, outcome text)
+language plpgsql as $$
+declare
+    expires timestamptz := clock_timestamp() + period;
+    holder  pgq.unique_keys;
+    waiting pgq.scheduled;
+    mine    boolean;
+begin
+    for look in 1..100 loop
+        insert into pgq.unique_keys as u (key, job_id, held_while, expires_at)
+        values (the_key, job.id, enqueue_unique.held_while, expires)
+        on conflict do nothing;
+        mine := found;
+        if not mine then
+            select u.* into holder from pgq.unique_keys u where u.key = the_key;
+            if not found then
+                continue; -- it was given back between the two looks
+            end if;
+            if holder.expires_at <= clock_timestamp() then
+                update pgq.unique_keys u
+                set job_id = job.id, held_while = enqueue_unique.held_while, expires_at = expires
+                where u.key = the_key and u.job_id = holder.job_id and u.expires_at = holder.expires_at;
+                mine := found;
+                if not mine then
+                    continue; -- somebody else took it
+                end if;
+            end if;
+        end if;
+        if mine then
+            perform pgq.put_waiting(job, large);
+            return query select job.id, 'new';
+            return;
+        end if;
+        if on_conflict in ('replace', 'debounce') then
+            select w.* into waiting from pgq.take_waiting(holder.job_id) w;
+            if found then
+                if on_conflict = 'replace' then
+                    waiting.payload := job.payload;
+                    waiting.version := job.version;
+                    waiting.shape := job.shape;
+                    waiting.options := job.options;
+                    delete from pgq.payloads p where p.job_id = waiting.id;
+                    perform pgq.put_waiting(waiting, large);
+                    return query select waiting.id, 'replaced';
+                else
+                    waiting.run_at := coalesce(job.run_at, now());
+                    perform pgq.put_waiting(waiting, null);
+                    return query select waiting.id, 'moved';
+                end if;
+                return;
+            end if;
+        end if;
+        return query select holder.job_id, 'existing';
+        return;
+    end loop;
+    raise exception 'the holder of a unique key changed at every look' using errcode = 'serialization_failure';
+end
+$$;
 
 create table pgq.schedules (
     name       text collate "C" primary key,
@@ -207,19 +324,19 @@ create table pgq.schedules (
 create view pgq.jobs as
 select id, 'ready' as state, queue, kind, priority, attempts, max_attempts, crashes, enqueued_at, run_at,
        null::timestamptz as finished_at, null::uuid as runner_id, null::text as reason,
-       version, shape, payload, options
+       version, shape, payload, options, options->'args' as args
 from pgq.ready
 union all
 select id, 'running', queue, kind, priority, attempts, max_attempts, crashes, enqueued_at, run_at,
-       null, runner_id, null, version, shape, payload, options
+       null, runner_id, null, version, shape, payload, options, options->'args'
 from pgq.leased
 union all
-select id, 'scheduled', queue, kind, priority, attempts, max_attempts, crashes, enqueued_at, run_at,
-       null, null, null, version, shape, payload, options
+select id, case when run_at = 'infinity' then 'parked' else 'scheduled' end, queue, kind, priority, attempts, max_attempts, crashes, enqueued_at, run_at,
+       null, null, null, version, shape, payload, options, options->'args'
 from pgq.scheduled
 union all
 select id, state, queue, kind, priority, attempts, max_attempts, crashes, enqueued_at, run_at,
-       finished_at, null, reason, version, shape, payload, options
+       finished_at, null, reason, version, shape, payload, options, options->'args'
 from pgq.finished;
 
 insert into pgq.migrations (version, name, oldest_library) values (1, 'initial', 1);

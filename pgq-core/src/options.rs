@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::Retry;
+use crate::{HeldWhile, Retry};
 
 /// What one job wants otherwise than its type: set when it is enqueued, stored with it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,12 @@ pub struct JobOptions {
     /// How long one attempt may take, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// How long it holds the key of a unique job; none if it is not unique.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_while: Option<HeldWhile>,
+    /// Its searchable fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<Map<String, Value>>,
 }
 
 impl JobOptions {

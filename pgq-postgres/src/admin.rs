@@ -52,7 +52,8 @@ impl Admin {
     ///
     /// # Errors
     /// A failure of the database, or a job that was elsewhere at every one of many looks.
-    pub async fn cancel(&self, job: JobId) -> Result<Cancelled, Error> {
+    pub async fn cancel(&self, job: impl Into<JobId>) -> Result<Cancelled, Error> {
+        let job = job.into();
         let statements = self.schema.statements();
         for _ in 0..LOOKS {
             let waiting: Option<i64> = query_scalar(statements.cancel_waiting.clone())

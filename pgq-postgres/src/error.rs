@@ -74,6 +74,14 @@ pub enum Error {
     /// The time to run at is too far away.
     #[error("this job would run after the year 9999: the latest run_at is 9999-12-31T23:59:59Z")]
     RunAtTooLate,
+    /// A unique job is there already, and its policy makes that an error.
+    #[error("job {job} holds the key of this unique {kind} job")]
+    Duplicate {
+        /// The kind of the job.
+        kind: &'static str,
+        /// The job that is there.
+        job: JobId,
+    },
     /// The job has passed to another runner: this attempt must change nothing any more.
     #[error("the lease of this job is lost: another runner has it, and this transaction was rolled back")]
     LeaseLost,

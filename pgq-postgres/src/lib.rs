@@ -22,17 +22,17 @@ pub use pgq_core::__private;
 pub use pgq_core::__private::{JobTrait as Job, ShapeTrait as Shape};
 #[doc(inline)]
 pub use pgq_core::{
-    Attempt, Context, DEFAULT_WAITS, ErrorKind, Handler, JobError, JobId, JobOptions, JobResult, Kind,
-    MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, NameError, Outcome, PayloadError, Perform, QueueName, Registration,
-    Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, Stored, decide, decode,
-    encode, slow_down,
+    Attempt, Context, DEFAULT_WAITS, ErrorKind, Handler, HeldWhile, JobError, JobId, JobOptions, JobResult,
+    Kind, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, NameError, OnConflict, Outcome, PayloadError, Perform,
+    QueueName, Registration, Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States,
+    Stored, Unique, UniqueKey, decide, decode, encode, slow_down,
 };
 #[doc(inline)]
 pub use pgq_macros::{PostgresJob as Job, PostgresShape as Shape};
 
 pub use admin::{Admin, Cancelled};
 pub use context::DatabaseContext;
-pub use enqueue::{Enqueue, ToEnqueue};
+pub use enqueue::{Enqueue, Enqueueable, Enqueued, Prepared, ToEnqueue, enqueue_all};
 pub use error::Error;
 pub use migrate::{migrate, migrate_schema};
 pub use runner::{Runner, RunnerCounts, RunnerHandle};

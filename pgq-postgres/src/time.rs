@@ -27,12 +27,7 @@ impl PgHasArrayType for Timestamp {
 
 impl Encode<'_, Postgres> for Timestamp {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let epoch = SystemTime::UNIX_EPOCH + POSTGRES_EPOCH;
-        let micros = match self.0.duration_since(epoch) {
-            Ok(after) => i64::try_from(after.as_micros())?,
-            Err(before) => -i64::try_from(before.duration().as_micros())?,
-        };
-        <i64 as Encode<Postgres>>::encode(micros, buffer)
+        <i64 as Encode<Postgres>>::encode(micros_of(self.0), buffer)
     }
 }
 
@@ -50,7 +45,20 @@ impl Decode<'_, Postgres> for Timestamp {
     }
 }
 
+/// A time as Postgres stores it: in microseconds after 2000-01-01 UTC. Beyond 292,000 years it saturates.
+pub(crate) fn micros_of(time: SystemTime) -> i64 {
+    match time.duration_since(SystemTime::UNIX_EPOCH + POSTGRES_EPOCH) {
+        Ok(after) => micros(after),
+        Err(before) => -micros(before.duration()),
+    }
+}
+
+/// A duration in microseconds; beyond 292,000 years it saturates.
+pub(crate) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// The interval, cut to whole microseconds; beyond 292,000 years it saturates.
 pub(crate) fn interval(duration: Duration) -> PgInterval {
-    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
+    PgInterval { months: 0, days: 0, microseconds: micros(duration) }
 }

@@ -44,13 +44,14 @@ pub async fn states(pool: &PgPool) -> Vec<(String, i64)> {
 }
 
 /// Where a job is, how many attempts it has spent, and why it ended; none once it is gone.
-pub async fn job(pool: &PgPool, id: JobId) -> Option<(String, i16, Option<String>)> {
+pub async fn job(pool: &PgPool, id: impl Into<JobId>) -> Option<(String, i16, Option<String>)> {
     let query = "select state, attempts, reason from pgq.jobs where id = $1";
-    sqlx::query_as(query).bind(id.0).fetch_optional(pool).await.unwrap()
+    sqlx::query_as(query).bind(id.into().0).fetch_optional(pool).await.unwrap()
 }
 
 /// Waits until that job is in that state.
-pub async fn until_state(pool: &PgPool, id: JobId, state: &str) {
+pub async fn until_state(pool: &PgPool, id: impl Into<JobId>, state: &str) {
+    let id = id.into();
     while job(pool, id).await.is_none_or(|(now, ..)| now != state) {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pgq_core::{Attempt, JobId, JobOptions};
+use pgq_core::{Attempt, HeldWhile, JobId, JobOptions};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row, query, query_as};
@@ -226,6 +226,11 @@ impl Claimer {
                 return Err(error);
             }
         };
+        let queued = batches.iter().flat_map(Batch::held_while_queued).collect::<Vec<_>>();
+        if let Err(error) = limited(free_keys(&self.shared, &mut session, &queued)).await {
+            batches.iter().for_each(|batch| self.shared.ledger.forget(batch.lease));
+            return Err(error);
+        }
         session.keep();
         Ok(self.hand_over(batches, &mut bodies, &trust))
     }
@@ -305,6 +310,14 @@ async fn bodies(
     Ok(rows.into_iter().collect())
 }
 
+/// Gives back the keys that these jobs held only until now.
+async fn free_keys(shared: &Shared, session: &mut PgConnection, jobs: &[i64]) -> Result<(), sqlx::Error> {
+    if !jobs.is_empty() {
+        query(shared.statements().free_queued_keys.clone()).bind(jobs).execute(session).await?;
+    }
+    Ok(())
+}
+
 /// The options of a job; one that a newer program wrote in words unknown here runs by its type's.
 fn readable(job: i64, options: serde_json::Value) -> Option<JobOptions> {
     let read = serde_json::from_value(options);
@@ -352,6 +365,17 @@ impl Batch {
         (0..self.payloads.len()).filter(|n| self.payloads.get(*n).is_none()).map(|n| self.ids[n])
     }
 
+    /// Jobs whose keys others may have once they begin.
+    fn held_while_queued(&self) -> impl Iterator<Item = i64> {
+        let held = |n: &usize| self.held_while(*n).is_some_and(|held| held == HeldWhile::Queued.as_str());
+        (0..self.ids.len()).filter(held).map(|n| self.ids[n])
+    }
+
+    /// How long the n-th job holds the key of a unique job, in the database's words; none if it holds none.
+    fn held_while(&self, n: usize) -> Option<&serde_json::Value> {
+        self.options[n].as_ref().and_then(|Json(options)| options.get("held_while"))
+    }
+
     /// The last place of each queue.
     fn reached(&self) -> HashMap<&str, Place> {
         let mut reached = HashMap::new();
@@ -380,7 +404,7 @@ impl Batch {
             attempt,
             claimed_at: now.at,
             crashes: self.crashes[n],
-            leftovers: inline.is_none() || self.attempts[n] > 0,
+            leftovers: inline.is_none() || self.attempts[n] > 0 || self.held_while(n).is_some(),
             version: self.versions[n],
             shape: self.shapes[n],
             payload: inline.or_else(|| bodies.remove(&id).map(Body::from)).unwrap_or_default(),

@@ -42,6 +42,7 @@ impl RunnerHandle {
             retried: counts.retried.load(Relaxed),
             snoozed: counts.snoozed.load(Relaxed),
             discarded: counts.discarded.load(Relaxed),
+            parked: counts.parked.load(Relaxed),
             released: counts.released.load(Relaxed),
             lease_lost: counts.lease_lost.load(Relaxed),
             rescued: counts.rescued.load(Relaxed),
@@ -65,6 +66,8 @@ pub struct RunnerCounts {
     pub snoozed: u64,
     /// Failed for good.
     pub discarded: u64,
+    /// Set aside, since their payloads cannot be read.
+    pub parked: u64,
     /// Given back without an attempt.
     pub released: u64,
     /// Outcomes dropped because the lease had passed to another runner.
@@ -85,6 +88,7 @@ pub(crate) struct Counts {
     pub(crate) retried: AtomicU64,
     pub(crate) snoozed: AtomicU64,
     pub(crate) discarded: AtomicU64,
+    pub(crate) parked: AtomicU64,
     pub(crate) released: AtomicU64,
     pub(crate) lease_lost: AtomicU64,
     pub(crate) rescued: AtomicU64,

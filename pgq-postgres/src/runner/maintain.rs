@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep_until};
 use super::prune::prune;
 use super::rescue::rescue;
 use super::shared::Shared;
+use super::unpark::unpark;
 use super::unserved::tell_unserved;
 
 /// How often leases without a runner and jobs without a program are looked for. A suspicion comes sooner.
@@ -18,11 +19,18 @@ pub(crate) async fn maintain(shared: Arc<Shared>) {
     let prune_interval = shared.settings.prune_interval;
     let mut next_prune = Instant::now() + prune_interval.mul_f64(fastrand::f64());
     let mut next_rescue = Instant::now();
+    let mut unparked = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             () = shared.suspicion.notified() => next_rescue = Instant::now(),
             () = sleep_until(next_prune.min(next_rescue)) => {}
+        }
+        if !unparked {
+            match unpark(&shared, &mut session).await {
+                Ok(()) => unparked = true,
+                Err(error) => shared.survived("unpark", &error),
+            }
         }
         if Instant::now() >= next_rescue {
             next_rescue = Instant::now() + RESCUE_INTERVAL;

@@ -23,6 +23,7 @@ mod shared;
 mod shutdown;
 mod start;
 mod suspect;
+mod unpark;
 mod unserved;
 
 use std::time::Duration;

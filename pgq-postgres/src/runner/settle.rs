@@ -103,7 +103,8 @@ impl Settler {
                 Outcome::Complete => &counts.completed,
                 Outcome::Retry { .. } => &counts.retried,
                 Outcome::Snooze { .. } => &counts.snoozed,
-                Outcome::Discard { .. } | Outcome::Park { .. } => &counts.discarded,
+                Outcome::Discard { .. } => &counts.discarded,
+                Outcome::Park { .. } => &counts.parked,
                 Outcome::Release => &counts.released,
             };
             add(counter, 1);
@@ -325,7 +326,8 @@ impl Remains {
             Outcome::Complete => ("complete", None, None),
             Outcome::Retry { after, error, .. } => ("retry", Some(*after), Some(error)),
             Outcome::Snooze { after } => ("snooze", Some(*after), None),
-            Outcome::Discard { error, .. } | Outcome::Park { error } => ("discard", None, Some(error)),
+            Outcome::Discard { error, .. } => ("discard", None, Some(error)),
+            Outcome::Park { error } => ("park", None, Some(error)),
             Outcome::Release => ("release", None, None),
         };
         Columns {

@@ -16,6 +16,10 @@ bodies as (
 history as (
     delete from pgq.failures f using held h where not $3 and f.job_id = h.ids[1]
 ),
+keys as (
+    delete from pgq.unique_keys k where k.ctid = any(array(
+        select u.ctid from held h join pgq.unique_keys u on u.job_id = h.ids[1] for update of u skip locked))
+),
 recovered as (
     update pgq.queues q set slow_ms = 0, slow_until = null from held h where q.name = h.queues[1] and q.slow_ms > 0
 )

@@ -41,6 +41,11 @@ ended as (
            queue, kind, payload, options, run_at, reason
     from lost where reason is not null
 ),
+keys as (
+    delete from pgq.unique_keys k where k.ctid = any(array(
+        select u.ctid from lost l join pgq.unique_keys u on u.job_id = l.id
+        where l.reason is not null for update of u skip locked))
+),
 gone as (
     delete from pgq.leases l using held h where l.runner_id = h.runner_id and l.id = h.id and $3 is null
 ),

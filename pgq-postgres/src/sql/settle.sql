@@ -2,7 +2,7 @@
 -- $2-$4 leases, their bitmaps of settled jobs, and whether that is all of them.
 -- $5-$9 the outcomes that leave something: lease, position, outcome, wait, error. $10 the runner's name.
 -- $11 the channel. $12 queues in which a job completed: they are slow no longer.
--- A job that somebody cancelled neither retries nor snoozes nor goes back.
+-- A job that somebody cancelled neither retries nor snoozes nor is parked nor goes back.
 -- A job that was settled before is not among those of the locked row, so a repeated flush changes nothing.
 with held as materialized (
     select l as lease, l.id, s.done, s.whole, l.cancelled
@@ -12,7 +12,7 @@ with held as materialized (
 ),
 settled as materialized (
     select j.*, o.wait, o.error,
-           case when o.outcome in ('retry', 'snooze', 'release') and j.id = any(held.cancelled) then 'cancel'
+           case when o.outcome in ('retry', 'snooze', 'park', 'release') and j.id = any(held.cancelled) then 'cancel'
                 else o.outcome end as outcome
     from unnest($5::uuid[], $6::integer[], $7::text[], $8::interval[], $9::text[])
         as o (lease_id, position, outcome, wait, error)
@@ -21,6 +21,11 @@ settled as materialized (
 failed as (
     insert into pgq.failures (job_id, attempt, runner, error)
     select id, attempts + 1, $10, error from settled where error is not null
+),
+-- A job that is parked again has one row for it.
+reparked as (
+    delete from pgq.failures f using settled s
+    where s.outcome = 'park' and f.job_id = s.id and f.attempt = s.attempts + 1
 ),
 -- The first failure and the last ten are kept.
 old as (
@@ -31,8 +36,8 @@ later as (
     insert into pgq.scheduled (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue,
                                kind, payload, options, run_at)
     select id, enqueued_at, shape, priority, version, attempts + (outcome = 'retry')::integer, max_attempts,
-           crashes, queue, kind, payload, options, now() + wait
-    from settled where outcome in ('retry', 'snooze')
+           crashes, queue, kind, payload, options, case outcome when 'park' then 'infinity' else now() + wait end
+    from settled where outcome in ('retry', 'snooze', 'park')
 ),
 released as (
     insert into pgq.ready (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind,
@@ -54,6 +59,12 @@ bodies as (
 ),
 history as (
     delete from pgq.failures f using settled s where s.outcome = 'complete' and f.job_id = s.id
+),
+-- A key that somebody has locked is being taken over, since it has expired.
+keys as (
+    delete from pgq.unique_keys k where k.ctid = any(array(
+        select u.ctid from settled s join pgq.unique_keys u on u.job_id = s.id
+        where s.outcome in ('complete', 'keep', 'discard', 'cancel') for update of u skip locked))
 ),
 gone as (
     delete from pgq.leases l using held h where l.runner_id = $1 and l.id = h.id and h.whole

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use pgq_postgres::{Context, Enqueue, Error, Job, JobResult, MAX_PAYLOAD_BYTES, Perform, Runner, Shape};
-use pgq_tests::{Action, Probe, Step, count, with_database, with_empty_database};
+use pgq_postgres::{
+    Context, Enqueue, Error, Job, JobId, JobResult, MAX_PAYLOAD_BYTES, Perform, Runner, Shape,
+};
+use pgq_tests::{Action, Probe, Step, count, until_state, with_database, with_empty_database};
 use sqlx::{Executor, PgPool};
 
 use crate::worker::Worker;
@@ -123,21 +125,36 @@ async fn jobs_that_cannot_be_stored() {
 }
 
 #[tokio::test]
-async fn a_payload_that_is_no_payload_is_discarded_with_its_bytes() {
+async fn a_payload_that_is_no_payload_is_parked_with_its_bytes_and_tried_by_the_next_runner() {
     with_database(async |db| {
         let pool = db.pool();
         let insert = "insert into pgq.ready (queue, kind, priority, version, shape, max_attempts, payload) \
-                      values ('step', 'step', 0, 1, $1, 4, '\\x01ffffffff')";
-        sqlx::query(insert).bind(Step::SHAPE).execute(&pool).await.unwrap();
-        Step::succeed(1).enqueue(&pool).await.unwrap();
+                      values ('step', 'step', 0, 1, $1, 4, '\\x01ffffffff') returning id";
+        let id: i64 = sqlx::query_scalar(insert).bind(Step::SHAPE).fetch_one(&pool).await.unwrap();
+        let parked = "select j.state, j.attempts, j.payload, f.error \
+                      from pgq.jobs j join pgq.failures f on f.job_id = j.id";
+        // Twice: each runner tries it, and the record of it does not grow.
+        for n in [1, 2] {
+            Step::succeed(n).enqueue(&pool).await.unwrap();
+            let mut running = pgq_tests::Running::start(db);
+            assert_eq!(running.ran().await.n, n);
+            running.until(|counts| counts.parked == 1).await;
+            until_state(&pool, JobId(id), "parked").await;
+            running.stop().await;
+            let row: (String, i16, Vec<u8>, String) = sqlx::query_as(parked).fetch_one(&pool).await.unwrap();
+            assert_eq!((&*row.0, row.1, row.2), ("parked", 0, vec![1, 255, 255, 255, 255]));
+            assert!(row.3.starts_with("cannot decode the payload of this step job: "), "{}", row.3);
+        }
+        let repair = "update pgq.scheduled set payload = $1";
+        sqlx::query(repair)
+            .bind(pgq_postgres::encode(&Step::succeed(3)).unwrap())
+            .execute(&pool)
+            .await
+            .unwrap();
         let mut running = pgq_tests::Running::start(db);
-        assert_eq!(running.ran().await.n, 1);
-        running.until(|counts| counts.discarded == 1).await;
+        assert_eq!(running.ran().await, pgq_tests::Ran { n: 3, attempt: 1 });
         running.stop().await;
-        let row: (String, Vec<u8>) =
-            sqlx::query_as("select reason, payload from pgq.finished").fetch_one(&pool).await.unwrap();
-        assert!(row.0.starts_with("cannot decode the payload of this step job: "), "{}", row.0);
-        assert_eq!(row.1, [1, 255, 255, 255, 255]);
+        assert_eq!(count(&pool, "pgq.jobs").await + count(&pool, "pgq.failures").await, 0);
     })
     .await;
 }

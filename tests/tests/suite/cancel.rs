@@ -130,7 +130,7 @@ async fn a_cancelled_job_that_fails_or_snoozes_is_not_tried_again() {
         assert_eq!(job(&pool, fails).await, ended("cancelled", 1, Some("cancelled while it ran")));
         let failures: Vec<(i64, String)> =
             query_as("select job_id, error from pgq.failures").fetch_all(&pool).await.unwrap();
-        assert_eq!(failures, [(fails.0, "given up".to_owned())], "what failed is still on record");
+        assert_eq!(failures, [(fails.id().0, "given up".to_owned())], "what failed is still on record");
     })
     .await;
 }
@@ -193,16 +193,16 @@ async fn what_has_ended_or_never_was_is_gone() {
     with_database(async |db| {
         let pool = db.pool();
         let admin = Admin::new(&pool);
-        let discarded = Step::of(1, Action::Discard).enqueue(&pool).await.unwrap();
-        let kept = Step::succeed(2).enqueue(&pool).await.unwrap();
+        let discarded = Step::of(1, Action::Discard).enqueue(&pool).await.unwrap().id();
+        let kept = Step::succeed(2).enqueue(&pool).await.unwrap().id();
         let mut running = Running::start_with(db, |runner| runner.keep_completed(NEVER));
         running.ran_many(2).await;
         running.stop().await;
-        let deleted = Step::succeed(3).enqueue(&pool).await.unwrap();
+        let deleted = Step::succeed(3).enqueue(&pool).await.unwrap().id();
         let mut running = Running::start(db);
         running.ran().await;
         running.stop().await;
-        let cancelled = Step::succeed(4).enqueue(&pool).await.unwrap();
+        let cancelled = Step::succeed(4).enqueue(&pool).await.unwrap().id();
         assert_eq!(admin.cancel(cancelled).await.unwrap(), Cancelled::Waiting);
         let never = [i64::MIN, -1, 0, deleted.0 + 100, i64::MAX].map(JobId);
         for id in [discarded, kept, deleted, cancelled].into_iter().chain(never) {
@@ -352,6 +352,7 @@ async fn wave(
                 Rival::Promote => raced.after(late).enqueue(&pool).await.unwrap(),
                 _ => raced.enqueue(&pool).await.unwrap(),
             };
+            let id = id.id();
             if matches!(rival, Rival::Complete | Rival::Retry | Rival::Snooze) {
                 start.wait().await;
             }

@@ -16,8 +16,8 @@ async fn what_rolls_back_leaves_nothing() {
         tx.rollback().await.unwrap();
         assert_eq!(states(&pool).await, []);
         let mut tx = pool.begin().await.unwrap();
-        let first = Step::succeed(3).enqueue(&mut *tx).await.unwrap();
-        let second = Step::succeed(4).enqueue(&mut *tx).await.unwrap();
+        let first = Step::succeed(3).enqueue(&mut *tx).await.unwrap().id();
+        let second = Step::succeed(4).enqueue(&mut *tx).await.unwrap().id();
         assert_eq!(states(&pool).await, [], "nobody else sees it before the commit");
         tx.commit().await.unwrap();
         assert!(first < second);

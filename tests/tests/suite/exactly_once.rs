@@ -132,7 +132,7 @@ impl Bank {
 }
 
 async fn charge(pool: &PgPool, then: Then) -> JobId {
-    Charge { then, note: String::new() }.enqueue(pool).await.unwrap()
+    Charge { then, note: String::new() }.enqueue(pool).await.unwrap().id()
 }
 
 #[tokio::test]

@@ -29,8 +29,8 @@ async fn the_first_failure_and_the_last_ten_are_on_record() {
     with_database(async |db| {
         let pool = db.pool();
         let always = || Step::of(1, Action::Fail("again".into()));
-        let ten = always().retry_waits(vec![Duration::ZERO; 10]).enqueue(&pool).await.unwrap();
-        let fifteen = always().retry_waits(vec![Duration::ZERO; 14]).enqueue(&pool).await.unwrap();
+        let ten = always().retry_waits(vec![Duration::ZERO; 10]).enqueue(&pool).await.unwrap().id();
+        let fifteen = always().retry_waits(vec![Duration::ZERO; 14]).enqueue(&pool).await.unwrap().id();
         let running = Running::start(db);
         until_state(&pool, ten, "discarded").await;
         until_state(&pool, fifteen, "discarded").await;
@@ -47,7 +47,7 @@ async fn a_crash_is_on_record_among_the_last_ten() {
     with_database(async |db| {
         let pool = db.pool();
         // As after thirteen failures; it hangs at the fourteenth attempt and fails at the fifteenth.
-        let id = Step::of(1, Action::Hang).to_enqueue().max_attempts(14).enqueue(&pool).await.unwrap();
+        let id = Step::of(1, Action::Hang).to_enqueue().max_attempts(14).enqueue(&pool).await.unwrap().id();
         query("update pgq.ready set attempts = 13").execute(&pool).await.unwrap();
         query(
             "insert into pgq.failures (job_id, attempt, runner, error) \

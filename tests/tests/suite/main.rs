@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod behind_the_floor;
+mod bulk;
 mod cancel;
 mod clock;
 mod concurrency;
@@ -25,6 +26,7 @@ mod schema;
 mod shutdown;
 mod survive;
 mod time;
+mod unique;
 mod unreachable;
 mod waking;
 mod worker;

@@ -50,9 +50,9 @@ async fn a_job_that_aborts_its_process_is_discarded_and_200_innocents_are_not() 
         for n in 0..=200 {
             // Long enough for others to be under way when the process goes down.
             let action = if n == 100 { Action::Abort } else { Action::Block(Duration::from_millis(1)) };
-            let id = Step::of(n, action).enqueue(&mut *tx).await.unwrap();
+            let job = Step::of(n, action).enqueue(&mut *tx).await.unwrap();
             if n == 100 {
-                poison = Some(id.0);
+                poison = Some(job.id().0);
             }
         }
         tx.commit().await.unwrap();
@@ -75,9 +75,9 @@ async fn a_suspect_that_completed_is_not_charged_with_the_crash_of_the_next() {
         let mut poison = None;
         for n in 0..20 {
             let action = if n == 10 { Action::Abort } else { Action::Succeed };
-            let id = Step::of(n, action).enqueue(&mut *tx).await.unwrap();
+            let job = Step::of(n, action).enqueue(&mut *tx).await.unwrap();
             if n == 10 {
-                poison = Some(id.0);
+                poison = Some(job.id().0);
             }
         }
         // As after two crashes of a runner that had them all.

@@ -180,7 +180,7 @@ async fn serve(listener: TcpListener, pool: PgPool) {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut request = [0; 256];
         let _ = stream.read(&mut request).await.unwrap();
-        let id = Step::succeed(1).enqueue(&pool).await.unwrap();
+        let id = Step::succeed(1).enqueue(&pool).await.unwrap().id();
         let body = id.to_string();
         let answer = format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         stream.write_all(answer.as_bytes()).await.unwrap();

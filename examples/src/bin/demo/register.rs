@@ -69,7 +69,7 @@ async fn register_files(tx: &mut PgConnection, chunk: Vec<Found>) -> Result<()> 
 
 async fn register_flaky_reports(tx: &mut PgConnection) -> Result<()> {
     for number in 1..=FLAKY_REPORTS {
-        let id = FlakyReport { number }.enqueue(&mut *tx).await?;
+        let id = FlakyReport { number }.enqueue(&mut *tx).await?.id();
         query(include_str!("sql/register_flaky_report.sql")).bind(id.0).execute(&mut *tx).await?;
     }
     Ok(())

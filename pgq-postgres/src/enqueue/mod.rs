@@ -1,16 +1,21 @@
+mod bulk;
+mod copy;
+mod enqueued;
+mod prepared;
+
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use pgq_core::{Job, JobId, JobOptions, QueueName, Retry, encode};
+use pgq_core::{Job, JobOptions, QueueName, Retry, Unique, UniqueKey, encode};
+use serde::Serialize;
+use sqlx::PgExecutor;
 use sqlx::types::Json;
-use sqlx::{PgExecutor, query, query_scalar};
 
-use crate::time::{Timestamp, interval};
 use crate::{Error, Schema};
-
-/// Payloads over this many bytes have a row of their own instead of being copied into a lease. Measured at
-/// 8 KB: 22,000 jobs a second copied, 76,000 left in place.
-pub(crate) const INLINE_BYTES: usize = 1024;
+pub use bulk::{Enqueueable, enqueue_all};
+pub use enqueued::Enqueued;
+pub use prepared::Prepared;
+use prepared::When;
 
 /// 9999-12-31T23:59:59Z, in seconds after the Unix epoch.
 const LATEST_RUN_AT: Duration = Duration::from_secs(253_402_300_799);
@@ -34,13 +39,15 @@ const LONGEST_DELAY: Duration = Duration::from_secs(1000 * 365 * 86_400);
 pub trait Enqueue: Job {
     /// Makes a row of this job, due now, and returns its id. The job exists once the transaction commits.
     ///
+    /// Of a unique job there may be one already; [`Enqueued`] says what was done then.
+    ///
     /// # Errors
     /// A payload that is too large or cannot be encoded, or a failure of the database. If the connection is
     /// lost during the commit, the job may exist.
     fn enqueue<'c>(
         self,
         executor: impl PgExecutor<'c> + 'c,
-    ) -> impl Future<Output = Result<JobId, Error>> + Send {
+    ) -> impl Future<Output = Result<Enqueued, Error>> + Send {
         self.to_enqueue().enqueue(executor)
     }
 
@@ -54,7 +61,16 @@ pub trait Enqueue: Job {
             priority: Self::PRIORITY,
             max_attempts: Self::MAX_ATTEMPTS,
             options: JobOptions::default(),
+            unique: None,
         }
+    }
+
+    /// Checks and encodes the job, so that it only has to be written: for lists of jobs of several types.
+    ///
+    /// # Errors
+    /// A payload that is too large or cannot be encoded.
+    fn prepare(self) -> Result<Prepared, Error> {
+        self.to_enqueue().prepare()
     }
 
     /// To run after a delay, counted from the enqueue by the database's clock.
@@ -82,6 +98,11 @@ pub trait Enqueue: Job {
         self.to_enqueue().retry_waits(waits)
     }
 
+    /// With that policy of retries instead of the type's.
+    fn retry(self, retry: Retry) -> ToEnqueue<Self> {
+        self.to_enqueue().retry(retry)
+    }
+
     /// With that much time for one attempt.
     fn timeout(self, timeout: Duration) -> ToEnqueue<Self> {
         self.to_enqueue().timeout(timeout)
@@ -106,13 +127,7 @@ pub struct ToEnqueue<J> {
     priority: i16,
     max_attempts: i16,
     options: JobOptions,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum When {
-    Now,
-    After(Duration),
-    At(SystemTime),
+    unique: Option<(Unique, UniqueKey)>,
 }
 
 impl<J: Job> ToEnqueue<J> {
@@ -137,8 +152,12 @@ impl<J: Job> ToEnqueue<J> {
     }
 
     /// With these waits after failed attempts instead of the type's, and so one attempt more than waits.
-    pub fn retry_waits(mut self, waits: impl Into<Vec<Duration>>) -> Self {
-        let retry = Retry::Waits(Cow::Owned(waits.into()));
+    pub fn retry_waits(self, waits: impl Into<Vec<Duration>>) -> Self {
+        self.retry(Retry::Waits(Cow::Owned(waits.into())))
+    }
+
+    /// With that policy of retries instead of the type's. A list of waits makes one attempt more than waits.
+    pub fn retry(mut self, retry: Retry) -> Self {
         self.max_attempts = retry.natural_attempts().unwrap_or(self.max_attempts);
         self.options.retry = Some(retry);
         self
@@ -160,18 +179,52 @@ impl<J: Job> ToEnqueue<J> {
         Self { schema: schema.clone(), ..self }
     }
 
+    /// Without regard to other jobs of the same key, if the type is unique.
+    pub fn not_unique(self) -> Self {
+        Self { unique: None, ..self }
+    }
+
+    /// Unique among the jobs of its kind by a key of the caller's choice, which may be any value: see [`Unique`]. A
+    /// type can say the same with the attribute `unique`.
+    ///
+    /// # Errors
+    /// A key that has no JSON form.
+    pub fn unique_by<K: Serialize + ?Sized>(self, unique: Unique, key: &K) -> Result<Self, Error> {
+        let key = UniqueKey::of(J::KIND, key).map_err(|error| {
+            Error::Setting(format!("the key of this unique {} job has no JSON form: {error}", J::KIND))
+        })?;
+        Ok(Self { unique: Some((unique, key)), ..self })
+    }
+
     /// Makes the row; see [`Enqueue::enqueue`].
     ///
     /// # Errors
     /// As [`Enqueue::enqueue`]; besides a bad queue name, no attempts at all, or a time after the year 9999.
-    pub async fn enqueue<'c>(self, executor: impl PgExecutor<'c> + 'c) -> Result<JobId, Error> {
+    pub async fn enqueue<'c>(self, executor: impl PgExecutor<'c> + 'c) -> Result<Enqueued, Error> {
+        self.prepare()?.enqueue(executor).await
+    }
+
+    /// Checks and encodes the job; see [`Enqueue::prepare`].
+    ///
+    /// # Errors
+    /// As [`Enqueue::enqueue`], without those of the database.
+    pub fn prepare(mut self) -> Result<Prepared, Error> {
         self.check()?;
-        let payload = encode(&self.job)?;
-        if payload.len() <= INLINE_BYTES && matches!(self.when, When::Now) {
-            self.enqueue_now(payload, executor).await
-        } else {
-            self.enqueue_any(payload, executor).await
-        }
+        let body = encode(&self.job)?;
+        self.options.held_while = self.unique.map(|(unique, _)| unique.held_while());
+        Ok(Prepared {
+            schema: self.schema,
+            queue: self.queue,
+            kind: J::KIND,
+            priority: self.priority,
+            version: J::VERSION,
+            shape: J::SHAPE,
+            max_attempts: self.max_attempts,
+            body,
+            options: (!self.options.is_empty()).then_some(Json(self.options)),
+            when: self.when,
+            unique: self.unique,
+        })
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -190,58 +243,5 @@ impl<J: Job> ToEnqueue<J> {
             }
         };
         if too_late { Err(Error::RunAtTooLate) } else { Ok(()) }
-    }
-
-    fn options(&self) -> Option<Json<&JobOptions>> {
-        (!self.options.is_empty()).then_some(Json(&self.options))
-    }
-
-    async fn enqueue_now<'c>(
-        self,
-        payload: Vec<u8>,
-        executor: impl PgExecutor<'c> + 'c,
-    ) -> Result<JobId, Error> {
-        let id = query_scalar(self.schema.statements().enqueue.clone())
-            .bind(&*self.queue)
-            .bind(J::KIND)
-            .bind(self.priority)
-            .bind(J::VERSION)
-            .bind(J::SHAPE)
-            .bind(self.max_attempts)
-            .bind(payload)
-            .bind(self.options())
-            .bind(self.schema.channel())
-            .fetch_one(executor)
-            .await?;
-        Ok(JobId(id))
-    }
-
-    async fn enqueue_any<'c>(
-        self,
-        payload: Vec<u8>,
-        executor: impl PgExecutor<'c> + 'c,
-    ) -> Result<JobId, Error> {
-        let (at, after) = match self.when {
-            When::Now => (None, None),
-            When::After(delay) => (None, Some(interval(delay))),
-            When::At(time) => (Some(Timestamp(time)), None),
-        };
-        let row = query(self.schema.statements().enqueue_many.clone())
-            .bind([&*self.queue])
-            .bind([J::KIND])
-            .bind([self.priority])
-            .bind([J::VERSION])
-            .bind([J::SHAPE])
-            .bind([self.max_attempts])
-            .bind([payload])
-            .bind([self.options()])
-            .bind([at])
-            .bind([after])
-            .bind(i32::try_from(INLINE_BYTES).unwrap_or(i32::MAX))
-            .bind(self.schema.channel())
-            .fetch_one(executor)
-            .await?;
-        let ids: Vec<i64> = sqlx::Row::try_get(&row, 0)?;
-        ids.first().copied().map(JobId).ok_or(Error::Database(sqlx::Error::RowNotFound))
     }
 }

@@ -1,0 +1,1 @@
+copy pgq.payloads (job_id, body) from stdin (format binary)
