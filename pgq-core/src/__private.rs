@@ -9,6 +9,9 @@ pub use serde;
 pub use crate::job::Job as JobTrait;
 pub use crate::shape::Shape as ShapeTrait;
 
+#[cfg(feature = "bincode")]
+pub use crate::payload::codec::Bincode;
+pub use crate::payload::codec::{DefaultCodec, Json, has_custom_tag};
 pub use crate::payload::stored::Older;
 pub use crate::registry::{Registration, SourceLine};
 pub use crate::shape::{NoShape, Probe, mix};

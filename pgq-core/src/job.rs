@@ -1,9 +1,10 @@
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde::{Deserializer, Serializer};
 
 use crate::payload::stored::Older;
-use crate::{Context, JobError, JobResult, Retry, Shape};
+use crate::{Codec, Context, JobError, JobResult, Retry, Shape};
 
 /// A type that can be enqueued. Derived, never written by hand.
 ///
@@ -27,6 +28,8 @@ use crate::{Context, JobError, JobResult, Retry, Shape};
 pub trait Job: Shape + Sized + Send + Sync + 'static {
     /// What `ctx.state()` gives the handler; `()` unless the attribute `state` names a type.
     type State: Send + Sync + 'static;
+    /// How its payloads become bytes.
+    type Codec: Codec;
 
     /// The stable name of this type in the database.
     const KIND: &'static str;
@@ -48,6 +51,10 @@ pub trait Job: Shape + Sized + Send + Sync + 'static {
     /// How it reads payloads of older versions.
     #[doc(hidden)]
     const __PGQ_OLDER: Option<Older<Self>> = None;
+
+    /// Whether a payload of this process was decoded again.
+    #[doc(hidden)]
+    fn __pgq_read_back() -> &'static AtomicBool;
 
     #[doc(hidden)]
     fn __pgq_serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;

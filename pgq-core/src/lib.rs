@@ -26,7 +26,9 @@ pub use job::{Job, Perform};
 pub use name::{Kind, MAX_NAME_BYTES, NameError, QueueName};
 pub use options::JobOptions;
 pub use outcome::{ErrorKind, JobError, JobResult, Outcome, decide};
-pub use payload::{MAX_PAYLOAD_BYTES, PayloadError, Stored, decode, encode};
+#[cfg(feature = "bincode")]
+pub use payload::Bincode;
+pub use payload::{BoxError, Codec, Json, MAX_PAYLOAD_BYTES, PayloadError, Stored, decode, encode};
 pub use pgq_macros::{Job, Shape};
 pub use registry::{Registration, Registry, RegistryError};
 pub use retry::{DEFAULT_WAITS, Retry};

@@ -1,21 +1,22 @@
-mod codec;
+pub(crate) mod codec;
 mod guard;
 pub(crate) mod stored;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::Job;
+#[cfg(feature = "bincode")]
+pub use codec::Bincode;
+pub use codec::{BoxError, Codec, Json};
 pub use stored::Stored;
 
 /// The largest encoded payload that is accepted at enqueue, in bytes: 1 MiB. Larger data belongs in a table
 /// or a file that the job names.
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
-
-/// The first byte of a payload names its codec.
-const BINCODE: u8 = 1;
 
 /// Why a payload could not be encoded or decoded.
 #[derive(Debug, Error)]
@@ -39,6 +40,16 @@ pub enum PayloadError {
         kind: &'static str,
         /// What the codec says.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The value was encoded and what that made cannot be decoded.
+    #[error("the payload of this {kind} job could be enqueued but not read back: {reason}; {fix}")]
+    Unreadable {
+        /// The kind of the job.
+        kind: &'static str,
+        /// What the codec says.
+        reason: String,
+        /// What to change.
+        fix: &'static str,
     },
     /// The bytes are no payload of this type.
     #[error("cannot decode the payload of this {kind} job: {reason}")]
@@ -98,18 +109,38 @@ pub enum PayloadError {
     },
 }
 
-/// Encodes a job: one byte that names the codec, then the body.
+/// Encodes a job: the tag of its codec, one byte, then the body.
 ///
 /// # Errors
-/// A payload over [`MAX_PAYLOAD_BYTES`], or a value that bincode cannot encode or that is beyond the limits of
-/// [`decode`].
+/// A payload over [`MAX_PAYLOAD_BYTES`], or a value that the type's codec cannot encode or that is beyond the limits of
+/// [`decode`]. The first payload of each type in a process is decoded again, so that a type which its codec cannot read
+/// back is refused at its first enqueue.
 pub fn encode<J: Job>(job: &J) -> Result<Vec<u8>, PayloadError> {
-    let encoded = codec::encode(&Encodable(job), vec![BINCODE], MAX_PAYLOAD_BYTES)
-        .map_err(|words| PayloadError::Encode { kind: J::KIND, source: words.into() })?;
+    let encoded = codec::encode::<J::Codec, _>(&Encodable(job), MAX_PAYLOAD_BYTES)
+        .map_err(|source| PayloadError::Encode { kind: J::KIND, source })?;
     if encoded.len > MAX_PAYLOAD_BYTES {
         return Err(PayloadError::TooLarge { kind: J::KIND, bytes: encoded.len });
     }
+    if !J::__pgq_read_back().load(Relaxed) {
+        read_back::<J>(&encoded.bytes)?;
+        J::__pgq_read_back().store(true, Relaxed);
+    }
     Ok(encoded.bytes)
+}
+
+/// Whether what was encoded can be decoded. The values are not compared: a map may come back in another order, and a
+/// type may tidy up what it reads.
+fn read_back<J: Job>(bytes: &[u8]) -> Result<(), PayloadError> {
+    let fix = if J::Codec::SELF_DESCRIBING {
+        "store the value in another form"
+    } else {
+        "set `codec = \"json\"` on the type, or store the value in another form"
+    };
+    match decode::<J>(bytes) {
+        Ok(_) => Ok(()),
+        Err(PayloadError::Decode { kind, reason }) => Err(PayloadError::Unreadable { kind, reason, fix }),
+        Err(other) => Err(other),
+    }
 }
 
 /// Decodes what [`encode`] made of this version of the type; [`Stored::decode`] reads older ones as well.
@@ -118,23 +149,14 @@ pub fn encode<J: Job>(job: &J) -> Result<Vec<u8>, PayloadError> {
 /// time, memory and stack is limited by how many bytes there are, whatever lengths they claim.
 ///
 /// # Errors
-/// An unknown codec, bytes that are no value of this type, bytes left over, a value that nests too deep, or one
+/// A codec that is neither the type's nor the library's, bytes that are no value of this type, bytes left over, a value that nests too deep, or one
 /// with too many elements that take no bytes; the reason names the limit.
 pub fn decode<J: Job>(bytes: &[u8]) -> Result<J, PayloadError> {
     let failed = |reason: String| PayloadError::Decode { kind: J::KIND, reason };
-    let (body, codec) = match bytes {
-        [] => return Err(failed("it is empty".into())),
-        [codec, body @ ..] => (body, *codec),
-    };
-    if codec != BINCODE {
-        return Err(failed(format!("it was written by codec {codec}, which this program does not have")));
-    }
-    let (Decodable(job), used) = catch_unwind(AssertUnwindSafe(|| codec::decode::<Decodable<J>>(body)))
-        .map_err(|_| failed("its decoding panicked".into()))?
-        .map_err(failed)?;
-    if used != body.len() {
-        return Err(failed(format!("{} bytes are left over", body.len() - used)));
-    }
+    let [tag, body @ ..] = bytes else { return Err(failed("it is empty".into())) };
+    let decoding = AssertUnwindSafe(|| codec::decode::<J::Codec, Decodable<J>>(*tag, body));
+    let Decodable(job) =
+        catch_unwind(decoding).map_err(|_| failed("its decoding panicked".into()))?.map_err(failed)?;
     Ok(job)
 }
 

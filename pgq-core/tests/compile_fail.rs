@@ -2,6 +2,8 @@
 //!
 //! The messages are those of Rust 1.95; `TRYBUILD=overwrite` writes them anew.
 
+#![cfg(feature = "bincode")]
+
 #[test]
 fn every_mistake_says_its_fix() {
     trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");

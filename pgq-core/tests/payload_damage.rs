@@ -1,5 +1,6 @@
 //! Payloads that a row lost, gained or changed bytes of: decoding never panics, and says in words what is wrong.
 
+#![cfg(feature = "bincode")]
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, HashMap};

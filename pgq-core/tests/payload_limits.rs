@@ -1,6 +1,7 @@
 //! Payloads that are too deep, too long or claim to be: they are refused soon, and what is accepted at enqueue is
 //! accepted at the run.
 
+#![cfg(feature = "bincode")]
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, HashMap};

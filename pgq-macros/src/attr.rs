@@ -58,7 +58,7 @@ impl Parse for Setting {
             return Ok(Self { key, value: TokenStream::new() });
         }
         // A type may hold commas of its own: `state = Pair<A, B>`.
-        let is_type = ["state", "upcast_from"].iter().any(|known| key == known);
+        let is_type = ["state", "upcast_from", "codec"].iter().any(|known| key == known);
         let value = if is_type && input.fork().parse::<Type>().is_ok() {
             input.parse::<Type>()?.into_token_stream()
         } else {

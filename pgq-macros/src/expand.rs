@@ -10,7 +10,7 @@ use syn::{Data, Field, Fields, Ident, LitStr, Type, Variant};
 use crate::input::Input;
 use crate::serde;
 use crate::shape::shape;
-use crate::validate::{Job, Policy};
+use crate::validate::{Codec, Job, Policy};
 
 pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
     let (root, ident) = (&input.root, &input.ident);
@@ -18,6 +18,7 @@ pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
     let shape_impl = shape_impl(input);
     let job_impl = job_impl(input, job);
     let upcast_checks = job.version.upcast_from.as_ref().map(|old| upcast_checks(ident, old));
+    let codec_check = codec_check(ident, &job.codec);
     let registration = (!job.enqueue_only).then(|| registration(ident));
     quote! {
         const _: () = {
@@ -27,6 +28,7 @@ pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
             #shape_impl
             #job_impl
             #upcast_checks
+            #codec_check
             #registration
         };
     }
@@ -84,6 +86,28 @@ fn words(ty: &Type) -> String {
         .replace('}', "}}")
 }
 
+fn codec(codec: &Codec) -> TokenStream {
+    match codec {
+        Codec::Default => quote!(__pgq::__private::DefaultCodec),
+        Codec::Bincode => quote!(__pgq::__private::Bincode),
+        Codec::Json => quote!(__pgq::__private::Json),
+        Codec::Custom(codec) => codec.to_token_stream(),
+    }
+}
+
+/// What only the compiler can tell of a user's codec.
+fn codec_check(ident: &Ident, codec: &Codec) -> Option<TokenStream> {
+    let Codec::Custom(codec) = codec else { return None };
+    let message = format!(
+        "`codec = {}`: its `TAG` must be 128 or more, the lower ones are the library's; the library's own codecs are \
+         `codec = \"bincode\"` and `codec = \"json\"`",
+        words(codec)
+    );
+    Some(quote_spanned! { codec.span()=>
+        const _: () = ::core::assert!(__pgq::__private::has_custom_tag::<#ident>(), #message);
+    })
+}
+
 fn older(old: &Type) -> TokenStream {
     quote! {
         const __PGQ_OLDER: ::core::option::Option<__pgq::__private::Older<Self>> =
@@ -93,9 +117,10 @@ fn older(old: &Type) -> TokenStream {
 
 fn job_impl(input: &Input, job: &Job) -> TokenStream {
     let Input { ident, state, .. } = input;
-    let Job { kind, queue, priority, max_attempts, retry, timeout, transactional, version, .. } = job;
+    let Job { kind, queue, priority, max_attempts, retry, timeout, transactional, codec, version, .. } = job;
     let older = version.upcast_from.as_ref().map(older);
     let version = version.number;
+    let codec = self::codec(codec);
     let retry = self::retry(retry.as_ref());
     let timeout = match timeout {
         Some(timeout) => {
@@ -108,6 +133,7 @@ fn job_impl(input: &Input, job: &Job) -> TokenStream {
         #[automatically_derived]
         impl __pgq::Job for #ident {
             type State = #state;
+            type Codec = #codec;
             const KIND: &'static str = #kind;
             const QUEUE: &'static str = #queue;
             const PRIORITY: i16 = #priority;
@@ -117,6 +143,11 @@ fn job_impl(input: &Input, job: &Job) -> TokenStream {
             const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
             const TRANSACTIONAL: bool = #transactional;
             #older
+
+            fn __pgq_read_back() -> &'static ::core::sync::atomic::AtomicBool {
+                static READ_BACK: ::core::sync::atomic::AtomicBool = ::core::sync::atomic::AtomicBool::new(false);
+                &READ_BACK
+            }
 
             fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
                 &self,

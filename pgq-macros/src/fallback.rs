@@ -27,6 +27,7 @@ pub(crate) fn fallback(input: &Input, errors: &[Error]) -> TokenStream {
             #[automatically_derived]
             impl #params __pgq::Job for #ident #args #bounds {
                 type State = #state;
+                type Codec = __pgq::__private::DefaultCodec;
                 const KIND: &'static str = "";
                 const QUEUE: &'static str = "";
                 const PRIORITY: i16 = 0;
@@ -35,6 +36,10 @@ pub(crate) fn fallback(input: &Input, errors: &[Error]) -> TokenStream {
                 const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
                 const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
                 const TRANSACTIONAL: bool = false;
+
+                fn __pgq_read_back() -> &'static ::core::sync::atomic::AtomicBool {
+                    ::core::unreachable!()
+                }
 
                 fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
                     &self,

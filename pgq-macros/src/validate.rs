@@ -1,5 +1,6 @@
 //! Every rejection: each points at the offending token and says the fix.
 
+mod codec;
 mod fields;
 mod names;
 mod retry;
@@ -12,6 +13,7 @@ use syn::{Error, Result};
 use crate::attr::Setting;
 use crate::input::Input;
 
+pub(crate) use codec::Codec;
 pub(crate) use retry::Policy;
 pub(crate) use version::Version;
 
@@ -25,6 +27,7 @@ pub(crate) struct Job {
     pub(crate) retry: Option<Policy>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) transactional: bool,
+    pub(crate) codec: Codec,
     pub(crate) version: Version,
     /// No handler: this program only enqueues it, or only reads its old payloads.
     pub(crate) enqueue_only: bool,
@@ -33,12 +36,12 @@ pub(crate) struct Job {
 /// Judges the whole input and reports every mistake in it.
 pub(crate) fn validate(input: &Input) -> std::result::Result<Job, Vec<Error>> {
     let mut errors = input.errors.clone();
-    errors.extend(fields::mistakes(input));
     errors.extend(names::repeated(&input.settings));
     let mut read = Read::default();
     for setting in &input.settings {
         errors.extend(read.setting(setting).err());
     }
+    errors.extend(fields::mistakes(input, &read.codec));
     let kind = read.kind.clone().map_or_else(|| names::default_kind(input), Ok);
     let retry = read.retry.policy();
     let version = read.version.judged();
@@ -62,6 +65,7 @@ struct Read<'a> {
     retry: retry::Read<'a>,
     timeout: Option<Duration>,
     transactional: bool,
+    codec: Codec,
     version: version::Read<'a>,
     enqueue_only: bool,
 }
@@ -75,6 +79,7 @@ impl<'a> Read<'a> {
             "retry_waits" | "backoff" | "max_attempts" => self.retry.setting(setting)?,
             "timeout" => self.timeout = Some(timeout(setting)?),
             "transactional" => self.transactional = setting.flag()?,
+            "codec" => self.codec = codec::read(setting)?,
             "version" | "upcast_from" => self.version.setting(setting)?,
             "enqueue_only" => self.enqueue_only = setting.flag()?,
             "state" => drop(setting.ty()?),
@@ -85,9 +90,20 @@ impl<'a> Read<'a> {
     }
 
     fn into_job(self, kind: String, (retry, max_attempts): (Option<Policy>, i16), version: Version) -> Job {
-        let Self { queue, priority, timeout, transactional, enqueue_only, .. } = self;
+        let Self { queue, priority, timeout, transactional, codec, enqueue_only, .. } = self;
         let queue = queue.unwrap_or_else(|| kind.clone());
-        Job { kind, queue, priority, max_attempts, retry, timeout, transactional, version, enqueue_only }
+        Job {
+            kind,
+            queue,
+            priority,
+            max_attempts,
+            retry,
+            timeout,
+            transactional,
+            codec,
+            version,
+            enqueue_only,
+        }
     }
 }
 

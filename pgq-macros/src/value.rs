@@ -21,7 +21,7 @@ const fn known(key: &'static str, takes: &'static str, example: &'static str) ->
 }
 
 /// Every setting there is.
-pub(crate) const KNOWN: [Known; 13] = [
+pub(crate) const KNOWN: [Known; 14] = [
     known("kind", "a name in quotes", "kind = \"send_welcome\""),
     known("queue", "a name in quotes", "queue = \"mail\""),
     known("priority", "a whole number from -32768 to 32767", "priority = -3"),
@@ -35,6 +35,7 @@ pub(crate) const KNOWN: [Known; 13] = [
     known("max_attempts", "a whole number from 1 to 32767", "max_attempts = 4"),
     known("timeout", "a duration in quotes", "timeout = \"30s\""),
     known("transactional", "no value", "transactional"),
+    known("codec", "a codec's name in quotes, or a type that is one", "codec = \"json\""),
     known("version", "a whole number from 1 to 32767", "version = 2"),
     known("upcast_from", "the type of the version before, without quotes", "upcast_from = SendWelcomeV1"),
     known("enqueue_only", "no value", "enqueue_only"),

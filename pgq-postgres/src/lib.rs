@@ -20,12 +20,15 @@ mod time;
 pub use pgq_core::__private;
 #[doc(inline)]
 pub use pgq_core::__private::{JobTrait as Job, ShapeTrait as Shape};
+#[cfg(feature = "bincode")]
+#[doc(inline)]
+pub use pgq_core::Bincode;
 #[doc(inline)]
 pub use pgq_core::{
-    Attempt, Context, DEFAULT_WAITS, ErrorKind, Handler, HeldWhile, JobError, JobId, JobOptions, JobResult,
-    Kind, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, NameError, OnConflict, Outcome, PayloadError, Perform,
-    QueueName, Registration, Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States,
-    Stored, Unique, UniqueKey, decide, decode, encode, slow_down,
+    Attempt, BoxError, Codec, Context, DEFAULT_WAITS, ErrorKind, Handler, HeldWhile, JobError, JobId,
+    JobOptions, JobResult, Json, Kind, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, NameError, OnConflict, Outcome,
+    PayloadError, Perform, QueueName, Registration, Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST,
+    SLOW_DOWN_LONGEST, States, Stored, Unique, UniqueKey, decide, decode, encode, slow_down,
 };
 #[doc(inline)]
 pub use pgq_macros::{PostgresJob as Job, PostgresShape as Shape};

@@ -24,7 +24,7 @@ enum Action {
 }
 
 /// In this order: what is quick and fails often comes first.
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 8] = [
     Step { name: "format", action: Action::Cargo { args: &["fmt", "--all", "--check"], env: &[] } },
     Step {
         name: "clippy",
@@ -32,6 +32,14 @@ const STEPS: [Step; 6] = [
             args: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
             env: &[],
         },
+    },
+    Step {
+        name: "core without bincode",
+        action: Action::Cargo { args: &["test", "-p", "pgq-core", "--no-default-features"], env: &[] },
+    },
+    Step {
+        name: "runner without bincode",
+        action: Action::Cargo { args: &["check", "-p", "pgq-postgres", "--no-default-features"], env: &[] },
     },
     Step { name: "tests", action: Action::Test },
     Step {

@@ -78,10 +78,9 @@ impl<'a> Limits<'a> {
         self.elements.take(1).ok_or(Excess::Empty)
     }
 
-    /// As many elements as the bytes claim, before anything is made of them. No claim is one without limit.
+    /// As many elements as the bytes claim, before anything is made of them.
     #[inline]
-    fn claim(self, count: Option<usize>) -> Result<(), Excess> {
-        let count = count.unwrap_or(usize::MAX);
+    fn claim(self, count: usize) -> Result<(), Excess> {
         self.elements.take(count).ok_or(Excess::Claim(count))
     }
 }

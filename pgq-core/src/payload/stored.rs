@@ -1,6 +1,7 @@
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::codec::{BoxError, self_describing};
 use super::{PayloadError, decode};
 use crate::Job;
 
@@ -34,7 +35,7 @@ impl<'a> Stored<'a> {
     /// conversion that fails.
     pub fn decode<J: Job>(self) -> Result<J, PayloadError> {
         match self.version.cmp(&J::VERSION) {
-            Ordering::Equal if self.shape == J::SHAPE => decode(self.bytes),
+            Ordering::Equal if self.shape == J::SHAPE || self.is_self_describing::<J>() => decode(self.bytes),
             Ordering::Equal => Err(PayloadError::Shape {
                 kind: J::KIND,
                 version: self.version,
@@ -47,6 +48,10 @@ impl<'a> Stored<'a> {
             },
             Ordering::Greater => Err(unread::<J>(self.version)),
         }
+    }
+
+    fn is_self_describing<J: Job>(&self) -> bool {
+        self.bytes.first().is_some_and(|tag| self_describing::<J::Codec>(*tag))
     }
 }
 
@@ -72,15 +77,15 @@ fn unread<J: Job>(version: i16) -> PayloadError {
 )]
 pub trait UpcastFrom<Old>: Sized {
     /// Converts.
-    fn upcast_from(old: Old) -> Result<Self, Box<dyn std::error::Error + Send + Sync>>;
+    fn upcast_from(old: Old) -> Result<Self, BoxError>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<Old, J: TryFrom<Old>> UpcastFrom<Old> for J
 where
-    J::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    J::Error: Into<BoxError>,
 {
-    fn upcast_from(old: Old) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    fn upcast_from(old: Old) -> Result<Self, BoxError> {
         old.try_into().map_err(Into::into)
     }
 }

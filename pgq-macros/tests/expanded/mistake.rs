@@ -1,11 +1,11 @@
 ::core::compile_error! {
-    "a job is one concrete type that a row in the database names, so it cannot have parameters: write the types themselves, and `String` for `&str`"
-}
-::core::compile_error! {
     "\"not valid\" is not a valid kind: use 1 to 100 of a-z, A-Z, 0-9, '_', '-', '.', ':' and '/'"
 }
 ::core::compile_error! {
-    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `backoff`, `max_attempts`, `timeout`, `transactional`, `version`, `upcast_from`, `enqueue_only`, `crate`"
+    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `backoff`, `max_attempts`, `timeout`, `transactional`, `codec`, `version`, `upcast_from`, `enqueue_only`, `crate`"
+}
+::core::compile_error! {
+    "a job is one concrete type that a row in the database names, so it cannot have parameters: write the types themselves, and `String` for `&str`"
 }
 const _: () = {
     use ::pgq_core as __pgq;
@@ -24,6 +24,7 @@ const _: () = {
         Self: ::core::marker::Send + ::core::marker::Sync + 'static,
     {
         type State = App;
+        type Codec = __pgq::__private::DefaultCodec;
         const KIND: &'static str = "";
         const QUEUE: &'static str = "";
         const PRIORITY: i16 = 0;
@@ -32,6 +33,9 @@ const _: () = {
         const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
         const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
         const TRANSACTIONAL: bool = false;
+        fn __pgq_read_back() -> &'static ::core::sync::atomic::AtomicBool {
+            ::core::unreachable!()
+        }
         fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
             &self,
             _: __PgqS,

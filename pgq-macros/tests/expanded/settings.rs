@@ -21,6 +21,7 @@ const _: () = {
     #[automatically_derived]
     impl __pgq::Job for Report {
         type State = Pair<App, u8>;
+        type Codec = __pgq::__private::DefaultCodec;
         const KIND: &'static str = "mail/report";
         const QUEUE: &'static str = "mail";
         const PRIORITY: i16 = -3i16;
@@ -37,6 +38,12 @@ const _: () = {
             ::core::time::Duration::new(0u64, 500000000u32),
         );
         const TRANSACTIONAL: bool = false;
+        fn __pgq_read_back() -> &'static ::core::sync::atomic::AtomicBool {
+            static READ_BACK: ::core::sync::atomic::AtomicBool = ::core::sync::atomic::AtomicBool::new(
+                false,
+            );
+            &READ_BACK
+        }
         fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
             &self,
             __pgq_serializer: __PgqS,

@@ -1,5 +1,5 @@
-//! A deserializer within limits. It is made for codecs that read what the type asks for: `deserialize_any` of a
-//! codec that describes itself would get past the limits.
+//! A deserializer within limits. What a codec that describes itself reads by `deserialize_any` gets past them: such a
+//! codec has limits of its own.
 
 use std::fmt;
 
@@ -82,6 +82,43 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     }
 }
 
+/// What a codec may offer in place of what was asked for; it holds no other value.
+macro_rules! offers {
+    ($($method:ident: $type:ty;)*) => {
+        $(fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
+            self.inner.$method(value)
+        })*
+
+        fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+            self.inner.visit_unit()
+        }
+    };
+    () => {
+        offers! {
+            visit_bool: bool;
+            visit_i8: i8;
+            visit_i16: i16;
+            visit_i32: i32;
+            visit_i64: i64;
+            visit_i128: i128;
+            visit_u8: u8;
+            visit_u16: u16;
+            visit_u32: u32;
+            visit_u64: u64;
+            visit_u128: u128;
+            visit_f32: f32;
+            visit_f64: f64;
+            visit_char: char;
+            visit_str: &str;
+            visit_borrowed_str: &'de str;
+            visit_string: String;
+            visit_bytes: &[u8];
+            visit_borrowed_bytes: &'de [u8];
+            visit_byte_buf: Vec<u8>;
+        }
+    };
+}
+
 /// The visitor of what has as many parts as its type says.
 impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     type Value = V::Value;
@@ -89,6 +126,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.expecting(f)
     }
+
+    offers! {}
 
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {
         self.inner.visit_none()
@@ -104,6 +143,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         self.inner.visit_seq(Guarded { inner: access, limits: self.limits })
+    }
+
+    /// A struct, by the names of its fields.
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
+        self.inner.visit_map(Guarded { inner: access, limits: self.limits })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
@@ -124,14 +168,52 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Claimed<'_, V> {
         self.inner.expecting(f)
     }
 
+    offers! {}
+
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.limits.claim(access.size_hint()).map_err(A::Error::custom)?;
+        let Some(count) = access.size_hint() else {
+            return self.inner.visit_seq(Counted { inner: access, limits: self.limits });
+        };
+        self.limits.claim(count).map_err(A::Error::custom)?;
         self.inner.visit_seq(Guarded { inner: access, limits: self.limits })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.limits.claim(access.size_hint()).map_err(A::Error::custom)?;
+        let Some(count) = access.size_hint() else {
+            return self.inner.visit_map(Counted { inner: access, limits: self.limits });
+        };
+        self.limits.claim(count).map_err(A::Error::custom)?;
         self.inner.visit_map(Guarded { inner: access, limits: self.limits })
+    }
+}
+
+/// Elements of which nobody says how many there are.
+struct Counted<'a, A> {
+    inner: A,
+    limits: Limits<'a>,
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Counted<'_, A> {
+    type Error = A::Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
+        let element = self.inner.next_element_seed(Guarded { inner: seed, limits: self.limits })?;
+        self.limits.element().map_err(A::Error::custom)?;
+        Ok(element)
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Counted<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        let key = self.inner.next_key_seed(Guarded { inner: seed, limits: self.limits })?;
+        self.limits.element().map_err(A::Error::custom)?;
+        Ok(key)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.inner.next_value_seed(Guarded { inner: seed, limits: self.limits })
     }
 }
 
