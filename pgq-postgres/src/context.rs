@@ -48,7 +48,16 @@ pub trait DatabaseContext {
     fn complete_in(&self, tx: Transaction<'_, Postgres>) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// What the runner gives each attempt for [`DatabaseContext`].
+/// What [`DatabaseContext`] finds in a context.
+pub(crate) enum Extension {
+    /// The runner that made it.
+    InRunner(InRunner),
+    /// The database of a test that calls a handler itself.
+    #[cfg(feature = "testing")]
+    Detached(PgPool),
+}
+
+/// What the runner gives each attempt.
 pub(crate) struct InRunner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lease: Uuid,
@@ -59,15 +68,23 @@ pub(crate) struct InRunner {
 
 impl<S: Send + Sync> DatabaseContext for Context<S> {
     fn pool(&self) -> Result<&PgPool, Error> {
-        Ok(&in_runner(self)?.shared.pool)
+        match extension(self)? {
+            Extension::InRunner(job) => Ok(&job.shared.pool),
+            #[cfg(feature = "testing")]
+            Extension::Detached(pool) => Ok(pool),
+        }
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, Error> {
-        Ok(in_runner(self)?.shared.pool.begin().await?)
+        Ok(self.pool()?.begin().await?)
     }
 
     async fn complete_in(&self, mut tx: Transaction<'_, Postgres>) -> Result<(), Error> {
-        let job = in_runner(self)?;
+        let job = match extension(self)? {
+            Extension::InRunner(job) => job,
+            #[cfg(feature = "testing")]
+            Extension::Detached(_) => return Ok(tx.commit().await?),
+        };
         if !job.transactional {
             return Err(Error::NotTransactional);
         }
@@ -87,12 +104,17 @@ impl<S: Send + Sync> DatabaseContext for Context<S> {
     }
 }
 
-fn in_runner<S>(context: &Context<S>) -> Result<&InRunner, Error> {
+fn extension<S>(context: &Context<S>) -> Result<&Extension, Error> {
     context.__runner().and_then(|runner| runner.downcast_ref()).ok_or(Error::NoRunner)
 }
 
-impl InRunner {
+impl Extension {
+    /// Whether the handler has completed its job.
     pub(crate) fn is_completed(&self) -> bool {
-        self.completed.load(SeqCst)
+        match self {
+            Self::InRunner(job) => job.completed.load(SeqCst),
+            #[cfg(feature = "testing")]
+            Self::Detached(_) => false,
+        }
     }
 }

@@ -14,6 +14,8 @@ mod packed;
 mod runner;
 mod schema;
 mod sql;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 
 #[doc(hidden)]

@@ -201,6 +201,14 @@ impl Claimer {
         Ok(seen)
     }
 
+    /// Claims the next job that is due, and hands it over. False if there is none.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn claim_one(&mut self) -> Result<bool, sqlx::Error> {
+        self.poll().await?;
+        self.floors.rescan();
+        Ok(self.claim(1).await? > 0)
+    }
+
     /// Claims up to that many jobs and hands them to the slots.
     async fn claim(&mut self, free: usize) -> Result<usize, sqlx::Error> {
         let started = Instant::now();

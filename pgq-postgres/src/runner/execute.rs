@@ -19,7 +19,7 @@ use super::room::ClosedRoom;
 use super::settle::ToSettle;
 use super::shared::Shared;
 use super::suspect::{self, ALONE_FROM};
-use crate::context::InRunner;
+use crate::context::{Extension, InRunner};
 
 /// How long after its claim a job may wait for a slot. One that waits longer was prefetched because handlers were
 /// taken for quicker than they are; another runner may have a slot.
@@ -146,7 +146,7 @@ async fn perform(shared: Arc<Shared>, mut job: Claimed, slot: Place, ends: Unbou
 }
 
 /// Runs one attempt to its end, whatever the handler does. No outcome: the handler itself has completed the job.
-async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
+pub(crate) async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
     let Some(kind) = job.kind.take() else {
         // Claims name the kinds this runner knows; were another to slip through, it is not ours to fail.
         return Some(Outcome::Release);
@@ -159,16 +159,16 @@ async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
     let payload = std::mem::take(&mut job.payload);
     let stored = Stored::new(job.version, job.shape, payload.as_bytes());
     let (_entry, cancellation) = shared.running.enter(job.attempt.id.0);
-    let in_runner = Arc::new(InRunner {
+    let extension = Arc::new(Extension::InRunner(InRunner {
         shared: shared.clone(),
         lease: job.lease,
         transactional: kind.transactional,
         completed: AtomicBool::new(false),
-    });
+    }));
     let run = Run {
         attempt: job.attempt.clone(),
         cancellation: cancellation.clone(),
-        runner: Some(in_runner.clone()),
+        runner: Some(extension.clone()),
     };
     let caught = AssertUnwindSafe(kind.handler.handle(stored, run)).catch_unwind();
     let result = tokio::select! {
@@ -178,7 +178,7 @@ async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
         () = job.trust.cancelled() => None,
         () = overdue(shared, &cancellation) => None,
     };
-    if in_runner.is_completed() {
+    if extension.is_completed() {
         return None;
     }
     let Some(result) = result else { return Some(Outcome::Release) };
@@ -186,7 +186,7 @@ async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
         result.unwrap_or_else(|panic| Err(format!("the handler panicked: {}", panic_text(&*panic)).into()));
     let retry = options.retry.as_ref().unwrap_or(&kind.retry);
     let outcome = decide(result, job.attempt.number, job.attempt.max, retry, fastrand::f64());
-    debug!(id = %job.attempt.id, queue = %job.attempt.queue, attempt = job.attempt.number, ?outcome, "ended");
+    debug!(id = %job.attempt.id, kind = kind.name, queue = %job.attempt.queue, attempt = job.attempt.number, ?outcome, "ended");
     Some(outcome)
 }
 
@@ -227,15 +227,19 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 fn end(shared: &Shared, job: Claimed, outcome: Outcome, ends: &UnboundedSender<ToSettle>) {
+    let id = job.attempt.id;
+    if ends.send(ToSettle::Ended(ended(shared, job, outcome))).is_err() {
+        // The settling part outlives every slot; were it gone, a rescuer would find the lease.
+        warn!(%id, "the end of a job could not be settled");
+    }
+}
+
+/// The end of that job, as it is settled.
+pub(crate) fn ended(shared: &Shared, job: Claimed, outcome: Outcome) -> Ended {
     let afterlife = match outcome {
         Outcome::Complete if shared.settings.keep_completed.is_some() => Afterlife::Kept,
         Outcome::Complete if job.leftovers => Afterlife::Leftovers,
         _ => Afterlife::None,
     };
-    let end =
-        Ended { lease: job.lease, position: job.position, queue: job.attempt.queue, outcome, afterlife };
-    if ends.send(ToSettle::Ended(end)).is_err() {
-        // The settling part outlives every slot; were it gone, a rescuer would find the lease.
-        warn!(id = %job.attempt.id, "the end of a job could not be settled");
-    }
+    Ended { lease: job.lease, position: job.position, queue: job.attempt.queue, outcome, afterlife }
 }

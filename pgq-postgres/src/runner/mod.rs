@@ -3,6 +3,8 @@
 //! them, `heartbeat` keeps the runner's name alive, `rescue` takes back what dead runners held, `shutdown` ends.
 
 mod claim;
+#[cfg(feature = "testing")]
+mod drain;
 mod execute;
 mod floor;
 mod handle;
@@ -219,6 +221,16 @@ impl Runner {
             then();
         }
         Ok(())
+    }
+
+    /// Runs all jobs that are due, one after the other and in the caller's own task, until none is; those that jobs enqueue for
+    /// now and retries without a wait included. Returns the attempts in their order. For tests.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); besides a failure of the database, and jobs that are still due after 10,000 attempts.
+    #[cfg(feature = "testing")]
+    pub async fn drain(self) -> Result<Vec<crate::testing::Drained>, Error> {
+        drain::drain(start::start(self.registry, &self.states, self.settings, self.handle).await?).await
     }
 
     fn of(registry: Result<Registry, RegistryError>) -> Self {

@@ -66,6 +66,14 @@ impl Settler {
         self.session.close().await;
     }
 
+    /// Records the end of one job at once.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn end(&mut self, end: Ended) {
+        self.note(vec![ToSettle::Ended(end)]);
+        let (flushes, _) = self.shared.ledger.due(Instant::now(), true);
+        self.flush(flushes).await;
+    }
+
     /// Waits for ends until a flush is worth it, at the latest until `next`; false once no more can come.
     async fn gather(&mut self, next: Option<Instant>) -> bool {
         let mut batch = Vec::with_capacity(FLUSH_AT);

@@ -91,6 +91,7 @@ pub(crate) fn session(database: &PgConnectOptions, settings: &Settings, part: &s
 
 /// A kind as the runner executes it.
 pub(crate) struct KnownKind {
+    pub(crate) name: &'static str,
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) retry: Retry,
     pub(crate) timeout: Option<Duration>,

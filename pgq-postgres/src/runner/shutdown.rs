@@ -1,7 +1,9 @@
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tokio_util::sync::DropGuard;
 use tracing::{error, info, warn};
 
 use super::shared::Shared;
@@ -33,12 +35,17 @@ pub(crate) async fn shut_down(running: Running, signals: &mut Signals) {
     }
     // Nothing is lost with these two: each statement of theirs is whole by itself.
     drop((maintainer, listener));
+    leave(rest, heartbeat).await;
+    info!(runner = %shared.name, "stopped");
+}
+
+/// Ends the heartbeat, which says goodbye.
+pub(crate) async fn leave(rest: DropGuard, heartbeat: JoinHandle<()>) {
     drop(rest);
     let beating = tokio::task::spawn_blocking(move || heartbeat.join());
     if !matches!(beating.await, Ok(Ok(()))) {
-        error!(runner = %shared.name, "the heartbeat's thread panicked");
+        error!("the heartbeat's thread panicked");
     }
-    info!(runner = %shared.name, "stopped");
 }
 
 /// Waits for running jobs: first as long as the grace, then until they notice that they are cancelled, then

@@ -26,9 +26,9 @@ use crate::{Error, Schema, migrate};
 
 /// A runner that is registered and whose heart beats, but that claims nothing yet.
 pub(crate) struct Started {
-    shared: Arc<Shared>,
-    heartbeat: ThreadHandle<()>,
-    rest: DropGuard,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) heartbeat: ThreadHandle<()>,
+    pub(crate) rest: DropGuard,
 }
 
 /// A task that ends with the runner, also when the future that runs the runner is dropped.
@@ -144,6 +144,7 @@ fn kinds(registry: &Registry, states: &States) -> Result<Kinds, Error> {
     let mut kinds = Kinds::default();
     for registration in registry.iter() {
         let known = KnownKind {
+            name: registration.kind,
             handler: registration.bind(states)?,
             retry: registration.retry.clone(),
             timeout: registration.timeout,

@@ -25,6 +25,7 @@ mod retry;
 mod schema;
 mod shutdown;
 mod survive;
+mod testing;
 mod time;
 mod unique;
 mod unreachable;

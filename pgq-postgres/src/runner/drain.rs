@@ -1,0 +1,62 @@
+//! The runner without its loops, for tests: one job after the other, in the caller's own task.
+
+use std::sync::Arc;
+
+use pgq_core::Outcome;
+use tokio::sync::mpsc;
+
+use super::claim::{Claimed, Claimer};
+use super::execute::{attempt, ended};
+use super::handle::add;
+use super::settle::Settler;
+use super::shared::Shared;
+use super::shutdown::leave;
+use super::start::Started;
+use crate::Error;
+use crate::testing::Drained;
+
+/// After so many attempts nobody expects an end.
+const MOST_ATTEMPTS: usize = 10_000;
+
+/// Runs all that is due, and leaves.
+pub(crate) async fn drain(started: Started) -> Result<Vec<Drained>, Error> {
+    let Started { shared, heartbeat, rest } = started;
+    let drained = drain_all(&shared).await;
+    leave(rest, heartbeat).await;
+    drained
+}
+
+async fn drain_all(shared: &Arc<Shared>) -> Result<Vec<Drained>, Error> {
+    let (to_slots, mut claimed) = mpsc::unbounded_channel();
+    let (_, ends) = mpsc::unbounded_channel();
+    let mut claimer = Claimer::new(shared.clone(), to_slots);
+    let mut settler = Settler::new(shared.clone(), ends);
+    let mut drained = Vec::new();
+    while claimer.claim_one().await? {
+        while let Ok(job) = claimed.try_recv() {
+            drained.push(drain_one(shared, job, &mut settler).await);
+        }
+        if drained.len() >= MOST_ATTEMPTS {
+            return Err(Error::Setting(format!(
+                "{MOST_ATTEMPTS} attempts were made, and jobs are still due: does one of them enqueue itself, or \
+                 snooze for no time?"
+            )));
+        }
+    }
+    Ok(drained)
+}
+
+async fn drain_one(shared: &Arc<Shared>, mut job: Claimed, settler: &mut Settler) -> Drained {
+    let kind = job.kind.as_ref().map_or("", |kind| kind.name);
+    let (id, number, queue) = (job.attempt.id, job.attempt.number, job.attempt.queue.clone());
+    let outcome = attempt(shared, &mut job).await;
+    match &outcome {
+        Some(outcome) => settler.end(ended(shared, job, outcome.clone())).await,
+        None => {
+            add(&shared.counts().completed, 1);
+            shared.ledger.forget(job.lease);
+        }
+    }
+    shared.room.left(&queue);
+    Drained { id, kind, attempt: number, outcome: outcome.unwrap_or(Outcome::Complete) }
+}
