@@ -103,6 +103,14 @@ impl<S> Context<S> {
         self.run.attempt.enqueued_at
     }
 
+    /// A text that is the same in every attempt at this job and in no other job: for services that do a thing only once
+    /// for each key. Made of the job's id and the microsecond at which it was enqueued, so that it is not repeated where
+    /// ids are, as in another database or schema.
+    pub fn idempotency_key(&self) -> String {
+        let enqueued = self.enqueued_at().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        format!("pgq-{}-{:x}", self.id(), enqueued.as_micros())
+    }
+
     /// Waits until this attempt should end early: it timed out, somebody cancelled the job, or its runner is
     /// stopping and the grace is over. A handler that returns soon after keeps what it did; one that does not is dropped.
     pub async fn cancelled(&self) {

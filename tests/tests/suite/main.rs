@@ -7,6 +7,7 @@ mod cancel;
 mod clock;
 mod concurrency;
 mod connections;
+mod context;
 mod crash;
 mod death;
 mod delivery;
