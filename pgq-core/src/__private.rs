@@ -4,6 +4,7 @@ use ::serde::{Deserializer, Serializer};
 
 pub use inventory;
 pub use serde;
+pub use serde_json;
 
 // Without the derives of the same names, for pgq-postgres to pair with its own.
 pub use crate::job::Job as JobTrait;
@@ -12,6 +13,7 @@ pub use crate::shape::Shape as ShapeTrait;
 #[cfg(feature = "bincode")]
 pub use crate::payload::codec::Bincode;
 pub use crate::payload::codec::{DefaultCodec, Json, has_custom_tag};
+pub use crate::payload::people::{index, mask, unique_key, whole_unique_key};
 pub use crate::payload::stored::Older;
 pub use crate::registry::{Registration, SourceLine};
 pub use crate::shape::{NoShape, Probe, mix};

@@ -2,9 +2,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde::{Deserializer, Serializer};
+use serde_json::{Map, Value};
 
 use crate::payload::stored::Older;
-use crate::{Codec, Context, JobError, JobResult, Retry, Shape};
+use crate::{Codec, Context, JobError, JobResult, PayloadError, Retry, Shape, Unique, UniqueKey};
 
 /// A type that can be enqueued. Derived, never written by hand.
 ///
@@ -48,6 +49,13 @@ pub trait Job: Shape + Sized + Send + Sync + 'static {
     /// Whether the handler completes its job in its own transaction, for which the job gets a lease of its own.
     const TRANSACTIONAL: bool;
 
+    /// Whether there is one such job at a time.
+    const UNIQUE: Option<Unique> = None;
+
+    /// Whether people must not see all of it.
+    #[doc(hidden)]
+    const __PGQ_SENSITIVE: bool = false;
+
     /// How it reads payloads of older versions.
     #[doc(hidden)]
     const __PGQ_OLDER: Option<Older<Self>> = None;
@@ -61,6 +69,24 @@ pub trait Job: Shape + Sized + Send + Sync + 'static {
 
     #[doc(hidden)]
     fn __pgq_deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+
+    /// Writes the payload for people, without what is sensitive.
+    #[doc(hidden)]
+    fn __pgq_show<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.__pgq_serialize(serializer)
+    }
+
+    /// The fields that people search by.
+    #[doc(hidden)]
+    fn __pgq_index(&self) -> Result<Option<Map<String, Value>>, PayloadError> {
+        Ok(None)
+    }
+
+    /// What makes two jobs the same, for a type with `UNIQUE`.
+    #[doc(hidden)]
+    fn __pgq_unique_key(&self) -> Result<Option<UniqueKey>, PayloadError> {
+        Ok(None)
+    }
 }
 
 /// What a job does. Written for every job that this program runs.

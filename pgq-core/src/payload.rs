@@ -1,5 +1,6 @@
 pub(crate) mod codec;
 mod guard;
+pub(crate) mod people;
 pub(crate) mod stored;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +18,9 @@ pub use stored::Stored;
 /// The largest encoded payload that is accepted at enqueue, in bytes: 1 MiB. Larger data belongs in a table
 /// or a file that the job names.
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
+
+/// In place of a reason that could quote what is sensitive.
+const UNTOLD: &str = "it is no value of the type, of which no more is told because it has sensitive fields";
 
 /// Why a payload could not be encoded or decoded.
 #[derive(Debug, Error)]
@@ -50,6 +54,16 @@ pub enum PayloadError {
         reason: String,
         /// What to change.
         fix: &'static str,
+    },
+    /// Something that is made of the value by way of JSON cannot be made.
+    #[error("cannot make {what} of this {kind} job")]
+    Json {
+        /// The kind of the job.
+        kind: &'static str,
+        /// The index, the unique key or the view for people.
+        what: &'static str,
+        /// What serde says.
+        source: serde_json::Error,
     },
     /// The bytes are no payload of this type.
     #[error("cannot decode the payload of this {kind} job: {reason}")]
@@ -153,14 +167,15 @@ fn read_back<J: Job>(bytes: &[u8]) -> Result<(), PayloadError> {
 /// with too many elements that take no bytes; the reason names the limit.
 pub fn decode<J: Job>(bytes: &[u8]) -> Result<J, PayloadError> {
     let failed = |reason: String| PayloadError::Decode { kind: J::KIND, reason };
+    let reading = |reason: String| failed(if J::__PGQ_SENSITIVE { UNTOLD.into() } else { reason });
     let [tag, body @ ..] = bytes else { return Err(failed("it is empty".into())) };
     let decoding = AssertUnwindSafe(|| codec::decode::<J::Codec, Decodable<J>>(*tag, body));
     let Decodable(job) =
-        catch_unwind(decoding).map_err(|_| failed("its decoding panicked".into()))?.map_err(failed)?;
+        catch_unwind(decoding).map_err(|_| failed("its decoding panicked".into()))?.map_err(reading)?;
     Ok(job)
 }
 
-struct Encodable<'a, J>(&'a J);
+pub(crate) struct Encodable<'a, J>(pub(crate) &'a J);
 
 impl<J: Job> Serialize for Encodable<'_, J> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

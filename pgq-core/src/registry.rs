@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::handler::bind;
+use crate::payload::people::show;
 use crate::payload::stored::layouts;
-use crate::{Handler, Job, Kind, NameError, Perform, QueueName, Retry, States};
+use crate::{Handler, Job, Kind, NameError, PayloadError, Perform, QueueName, Retry, States, Stored};
 
 /// Where a job type was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub struct Registration {
     type_name: fn() -> &'static str,
     state_name: fn() -> &'static str,
     layouts: fn() -> Vec<(i16, i32)>,
+    render: fn(Stored<'_>) -> Result<Value, PayloadError>,
     bind: fn(&States) -> Option<Arc<dyn Handler>>,
     source: Option<SourceLine>,
 }
@@ -62,6 +65,7 @@ impl Registration {
             type_name: type_name::<J>,
             state_name: type_name::<<J as Job>::State>,
             layouts: layouts::<J>,
+            render: |stored| show(&stored.decode::<J>()?),
             bind: bind::<J>,
             source: None,
         }
@@ -85,6 +89,14 @@ impl Registration {
     /// describes itself are read in other shapes, too.
     pub fn reads(&self) -> Vec<(i16, i32)> {
         (self.layouts)()
+    }
+
+    /// A payload for people to read: as JSON, of the newest version, with `"***"` for what is `sensitive`.
+    ///
+    /// # Errors
+    /// As [`Stored::decode`].
+    pub fn render(&self, stored: Stored<'_>) -> Result<Value, PayloadError> {
+        (self.render)(stored)
     }
 
     /// Binds the type to its state.
@@ -171,6 +183,14 @@ impl Registry {
     /// The kind is taken, or a name is invalid.
     pub fn add<J: Perform>(&mut self) -> Result<(), RegistryError> {
         self.insert(Entry::Added(Registration::of::<J>()))
+    }
+
+    /// A payload of that kind for people to read, as [`Registration::render`]; `None` if no type here has the kind.
+    ///
+    /// # Errors
+    /// As [`Stored::decode`].
+    pub fn render(&self, kind: &str, stored: Stored<'_>) -> Option<Result<Value, PayloadError>> {
+        self.by_kind.get(kind).map(|entry| entry.get().render(stored))
     }
 
     /// The types, ordered by kind.

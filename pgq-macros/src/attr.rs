@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Error, Ident, Meta, Result, Token, Type};
 
-/// One `key = value` as it was written. The value is empty if there is none.
+/// One `key = value` or `key(value)` as it was written. The value is empty if there is none.
 pub(crate) struct Setting {
     pub(crate) key: Ident,
     pub(crate) value: TokenStream,
@@ -54,8 +54,7 @@ impl Parse for Setting {
         }
         let key = input.call(Ident::parse_any)?;
         if input.parse::<Option<Token![=]>>()?.is_none() {
-            until_comma(input)?;
-            return Ok(Self { key, value: TokenStream::new() });
+            return Ok(Self { key, value: until_comma(input)? });
         }
         // A type may hold commas of its own: `state = Pair<A, B>`.
         let is_type = ["state", "upcast_from", "codec"].iter().any(|known| key == known);

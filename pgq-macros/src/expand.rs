@@ -1,22 +1,27 @@
 //! Writes the code of a job that has been found valid.
 
+mod people;
+mod shadow;
+
 use std::time::Duration;
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Data, Field, Fields, Ident, LitStr, Type, Variant};
+use syn::{Ident, Type};
 
+use self::people::Shown;
 use crate::input::Input;
-use crate::serde;
 use crate::shape::shape;
 use crate::validate::{Codec, Job, Policy};
 
 pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
     let (root, ident) = (&input.root, &input.ident);
-    let shadow = shadow(input);
+    let shadow = shadow::shadow(input);
     let shape_impl = shape_impl(input);
-    let job_impl = job_impl(input, job);
+    let shown = people::shown(input, &job.chosen.sensitive);
+    let job_impl = job_impl(input, job, shown.as_ref());
+    let (masked, debug) = shown.map(|shown| (shown.shadow, shown.debug)).unzip();
     let upcast_checks = job.version.upcast_from.as_ref().map(|old| upcast_checks(ident, old));
     let codec_check = codec_check(ident, &job.codec);
     let registration = (!job.enqueue_only).then(|| registration(ident));
@@ -25,8 +30,10 @@ pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
             // One name for the crate: if it cannot be found, that is one error and not ten.
             use #root as __pgq;
             #shadow
+            #masked
             #shape_impl
             #job_impl
+            #debug
             #upcast_checks
             #codec_check
             #registration
@@ -115,7 +122,10 @@ fn older(old: &Type) -> TokenStream {
     }
 }
 
-fn job_impl(input: &Input, job: &Job) -> TokenStream {
+fn job_impl(input: &Input, job: &Job, shown: Option<&Shown>) -> TokenStream {
+    let show = shown.map(|shown| &shown.method);
+    let index = people::index(input, &job.chosen.index);
+    let unique = job.chosen.unique.as_ref().map(|unique| people::unique(input, unique));
     let Input { ident, state, .. } = input;
     let Job { kind, queue, priority, max_attempts, retry, timeout, transactional, codec, version, .. } = job;
     let older = version.upcast_from.as_ref().map(older);
@@ -143,6 +153,7 @@ fn job_impl(input: &Input, job: &Job) -> TokenStream {
             const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
             const TRANSACTIONAL: bool = #transactional;
             #older
+            #unique
 
             fn __pgq_read_back() -> &'static ::core::sync::atomic::AtomicBool {
                 static READ_BACK: ::core::sync::atomic::AtomicBool = ::core::sync::atomic::AtomicBool::new(false);
@@ -161,6 +172,9 @@ fn job_impl(input: &Input, job: &Job) -> TokenStream {
             ) -> ::core::result::Result<Self, __PgqD::Error> {
                 __PgqShadow::deserialize(__pgq_deserializer)
             }
+
+            #show
+            #index
         }
     }
 }
@@ -190,74 +204,4 @@ fn retry(policy: Option<&Policy>) -> TokenStream {
 fn duration(duration: Duration) -> TokenStream {
     let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
     quote!(::core::time::Duration::new(#seconds, #nanoseconds))
-}
-
-/// A type of the same fields that serde derives for in place of the user's, whose own serde impls, if any,
-/// stay as they are.
-fn shadow(input: &Input) -> TokenStream {
-    let ident = &input.ident;
-    let metas = serde::of_type(&input.attrs, ident);
-    let remote = LitStr::new(&ident.to_string(), ident.span());
-    let body = match &input.data {
-        Data::Struct(data) => {
-            let fields = fields(&data.fields, ident);
-            let end = (!matches!(data.fields, Fields::Named(_))).then(|| quote!(;));
-            quote!(struct __PgqShadow #fields #end)
-        }
-        Data::Enum(data) => {
-            let variants = data.variants.iter().map(|variant| self::variant(variant, ident));
-            quote!(enum __PgqShadow { #(#variants),* })
-        }
-        Data::Union(_) => TokenStream::new(),
-    };
-    quote! {
-        #[allow(dead_code, non_camel_case_types, non_snake_case, clippy::all)]
-        #[derive(__pgq::__private::serde::Serialize, __pgq::__private::serde::Deserialize)]
-        #[serde(crate = "__pgq::__private::serde", remote = #remote #(, #metas)*)]
-        #body
-
-        // Unused unless serde's derive reports a mistake; its functions of the same names come first.
-        #[allow(unused_imports)]
-        use __pgq::__private::SerdeMistake as _;
-        impl __pgq::__private::SerdeMistake for __PgqShadow {}
-    }
-}
-
-fn variant(variant: &Variant, job: &Ident) -> TokenStream {
-    let Variant { attrs, ident, fields, .. } = variant;
-    let attrs = serde::of(attrs);
-    let fields = self::fields(fields, job);
-    quote!(#(#attrs)* #ident #fields)
-}
-
-fn fields(fields: &Fields, job: &Ident) -> TokenStream {
-    let each = fields.iter().map(|Field { attrs, ident, ty, .. }| {
-        let attrs = serde::of(attrs);
-        let colon = ident.as_ref().map(|_| quote!(:));
-        let ty = without_self(ty.to_token_stream(), job);
-        quote!(#(#attrs)* #ident #colon #ty)
-    });
-    match fields {
-        Fields::Named(_) => quote!({ #(#each),* }),
-        Fields::Unnamed(_) => quote!((#(#each),*)),
-        Fields::Unit => TokenStream::new(),
-    }
-}
-
-/// `Self` in a field of the user's type is that type, also where the field is copied to another.
-fn without_self(tokens: TokenStream, job: &Ident) -> TokenStream {
-    let replaced = tokens.into_iter().map(|tree| match tree {
-        TokenTree::Ident(ident) if ident == "Self" => {
-            let mut job = job.clone();
-            job.set_span(ident.span());
-            TokenTree::Ident(job)
-        }
-        TokenTree::Group(group) => {
-            let mut inner = Group::new(group.delimiter(), without_self(group.stream(), job));
-            inner.set_span(group.span());
-            TokenTree::Group(inner)
-        }
-        other => other,
-    });
-    replaced.collect()
 }

@@ -15,10 +15,22 @@ pub(crate) fn fallback(input: &Input, errors: &[Error]) -> TokenStream {
         Self: ::core::marker::Send + ::core::marker::Sync + 'static
     });
     let (params, args, bounds) = generics.split_for_impl();
+    let debug = input.settings.iter().any(|setting| setting.key == "sensitive").then(|| {
+        quote! {
+            #[automatically_derived]
+            impl #params ::core::fmt::Debug for #ident #args #bounds {
+                fn fmt(&self, _: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    ::core::unreachable!()
+                }
+            }
+        }
+    });
     quote! {
         #(#errors)*
         const _: () = {
             use #root as __pgq;
+            #debug
+
             #[automatically_derived]
             impl #params __pgq::Shape for #ident #args #bounds {
                 const SHAPE: i32 = 0;

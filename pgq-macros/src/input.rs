@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Attribute, Data, DeriveInput, Error, Generics, Ident, Path, Type};
+use syn::{Attribute, Data, DeriveInput, Error, Field, Generics, Ident, Path, Type};
 
 use crate::attr::{self, Setting};
 
@@ -31,5 +31,14 @@ impl Input {
         let state = state.map_or_else(|| quote!(()), Type::into_token_stream);
         let DeriveInput { attrs, ident, generics, data, .. } = input;
         Self { ident, generics, data, attrs, settings, errors, root, state }
+    }
+
+    /// All fields, those of variants included.
+    pub(crate) fn data_fields(&self) -> Box<dyn Iterator<Item = &Field> + '_> {
+        match &self.data {
+            Data::Struct(data) => Box::new(data.fields.iter()),
+            Data::Enum(data) => Box::new(data.variants.iter().flat_map(|variant| &variant.fields)),
+            Data::Union(data) => Box::new(data.fields.named.iter()),
+        }
     }
 }

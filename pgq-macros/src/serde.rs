@@ -25,6 +25,20 @@ pub(crate) fn of_type(attrs: &[Attribute], job: &Ident) -> impl Iterator<Item = 
     })
 }
 
+/// How a field is written, if not as its type is.
+pub(crate) fn form(attrs: &[Attribute]) -> impl Iterator<Item = Meta> {
+    metas(attrs).filter(is_form)
+}
+
+/// All else that is said of a field.
+pub(crate) fn without_form(attrs: &[Attribute]) -> impl Iterator<Item = Meta> {
+    metas(attrs).filter(|meta| !is_form(meta))
+}
+
+fn is_form(meta: &Meta) -> bool {
+    meta.path().is_ident("with") || meta.path().is_ident("serialize_with")
+}
+
 /// Whether a payload leaves this field or variant out.
 pub(crate) fn skipped(attrs: &[Attribute]) -> bool {
     has(attrs, "skip") || (has(attrs, "skip_serializing") && has(attrs, "skip_deserializing"))
@@ -42,7 +56,7 @@ pub(crate) fn has(attrs: &[Attribute], key: &str) -> bool {
 }
 
 /// What stands in the attributes, without what is malformed: that is refused before anything is made of it.
-fn metas(attrs: &[Attribute]) -> impl Iterator<Item = Meta> {
+pub(crate) fn metas(attrs: &[Attribute]) -> impl Iterator<Item = Meta> {
     of(attrs).flat_map(|attr| parse(attr).unwrap_or_default())
 }
 

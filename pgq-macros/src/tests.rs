@@ -62,6 +62,21 @@ fn a_newer_version_of_a_type() {
 }
 
 #[test]
+fn fields_that_are_hidden_found_and_compared() {
+    let input = quote! {
+        #[job(sensitive(token), index(user_id), unique(user_id, wait, while = queued, period = "1h"))]
+        struct Send {
+            user_id: i64,
+            #[serde(rename = "secret", with = "text")]
+            token: Token,
+            #[serde(with = "seconds", default)]
+            wait: Duration,
+        }
+    };
+    check(input, expect_file!["../tests/expanded/chosen.rs"]);
+}
+
+#[test]
 fn a_type_without_a_handler() {
     let input = quote! {
         #[job(enqueue_only)]

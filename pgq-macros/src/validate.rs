@@ -1,5 +1,6 @@
 //! Every rejection: each points at the offending token and says the fix.
 
+mod chosen;
 mod codec;
 mod fields;
 mod names;
@@ -13,6 +14,7 @@ use syn::{Error, Result};
 use crate::attr::Setting;
 use crate::input::Input;
 
+pub(crate) use chosen::{Chosen, Sensitive, Unique};
 pub(crate) use codec::Codec;
 pub(crate) use retry::Policy;
 pub(crate) use version::Version;
@@ -28,6 +30,7 @@ pub(crate) struct Job {
     pub(crate) timeout: Option<Duration>,
     pub(crate) transactional: bool,
     pub(crate) codec: Codec,
+    pub(crate) chosen: Chosen,
     pub(crate) version: Version,
     /// No handler: this program only enqueues it, or only reads its old payloads.
     pub(crate) enqueue_only: bool,
@@ -39,9 +42,10 @@ pub(crate) fn validate(input: &Input) -> std::result::Result<Job, Vec<Error>> {
     errors.extend(names::repeated(&input.settings));
     let mut read = Read::default();
     for setting in &input.settings {
-        errors.extend(read.setting(setting).err());
+        errors.extend(read.setting(setting, input).err());
     }
     errors.extend(fields::mistakes(input, &read.codec));
+    errors.extend(read.chosen.mistake());
     let kind = read.kind.clone().map_or_else(|| names::default_kind(input), Ok);
     let retry = read.retry.policy();
     let version = read.version.judged();
@@ -66,12 +70,13 @@ struct Read<'a> {
     timeout: Option<Duration>,
     transactional: bool,
     codec: Codec,
+    chosen: Chosen,
     version: version::Read<'a>,
     enqueue_only: bool,
 }
 
 impl<'a> Read<'a> {
-    fn setting(&mut self, setting: &'a Setting) -> Result<()> {
+    fn setting(&mut self, setting: &'a Setting, input: &Input) -> Result<()> {
         match setting.key.to_string().as_str() {
             "kind" => self.kind = Some(setting.name("kind")?),
             "queue" => self.queue = Some(setting.name("queue name")?),
@@ -79,6 +84,7 @@ impl<'a> Read<'a> {
             "retry_waits" | "backoff" | "max_attempts" => self.retry.setting(setting)?,
             "timeout" => self.timeout = Some(timeout(setting)?),
             "transactional" => self.transactional = setting.flag()?,
+            "sensitive" | "index" | "unique" => self.chosen.setting(setting, input)?,
             "codec" => self.codec = codec::read(setting)?,
             "version" | "upcast_from" => self.version.setting(setting)?,
             "enqueue_only" => self.enqueue_only = setting.flag()?,
@@ -90,7 +96,7 @@ impl<'a> Read<'a> {
     }
 
     fn into_job(self, kind: String, (retry, max_attempts): (Option<Policy>, i16), version: Version) -> Job {
-        let Self { queue, priority, timeout, transactional, codec, enqueue_only, .. } = self;
+        let Self { queue, priority, timeout, transactional, codec, chosen, enqueue_only, .. } = self;
         let queue = queue.unwrap_or_else(|| kind.clone());
         Job {
             kind,
@@ -101,6 +107,7 @@ impl<'a> Read<'a> {
             timeout,
             transactional,
             codec,
+            chosen,
             version,
             enqueue_only,
         }

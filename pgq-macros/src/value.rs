@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Error, Lit, LitInt, LitStr, Path, Result, Token, Type, bracketed};
+use syn::{Error, Ident, Lit, LitInt, LitStr, Path, Result, Token, Type, bracketed};
 
 use crate::attr::Setting;
 
@@ -21,7 +21,7 @@ const fn known(key: &'static str, takes: &'static str, example: &'static str) ->
 }
 
 /// Every setting there is.
-pub(crate) const KNOWN: [Known; 14] = [
+pub(crate) const KNOWN: [Known; 17] = [
     known("kind", "a name in quotes", "kind = \"send_welcome\""),
     known("queue", "a name in quotes", "queue = \"mail\""),
     known("priority", "a whole number from -32768 to 32767", "priority = -3"),
@@ -36,6 +36,13 @@ pub(crate) const KNOWN: [Known; 14] = [
     known("timeout", "a duration in quotes", "timeout = \"30s\""),
     known("transactional", "no value", "transactional"),
     known("codec", "a codec's name in quotes, or a type that is one", "codec = \"json\""),
+    known("sensitive", "no value, or names of fields in parentheses", "sensitive(token, card)"),
+    known("index", "names of fields in parentheses", "index(user_id, plan)"),
+    known(
+        "unique",
+        "no value, or names of fields and options in parentheses",
+        "unique(user_id, while = queued, period = \"1h\", on_conflict = replace)",
+    ),
     known("version", "a whole number from 1 to 32767", "version = 2"),
     known("upcast_from", "the type of the version before, without quotes", "upcast_from = SendWelcomeV1"),
     known("enqueue_only", "no value", "enqueue_only"),
@@ -43,11 +50,14 @@ pub(crate) const KNOWN: [Known; 14] = [
 ];
 
 /// What stands in the parentheses of a setting.
-const PARTS: [Known; 4] = [
+const PARTS: [Known; 7] = [
     known("base", "a duration in quotes", "base = \"1s\""),
     known("factor", "a number from 1 on", "factor = 2"),
     known("max", "a duration in quotes", "max = \"10m\""),
     known("jitter", "a number from 0 to 1", "jitter = 0.1"),
+    known("while", "`queued` or `unfinished`", "while = queued"),
+    known("period", "a duration in quotes", "period = \"1h\""),
+    known("on_conflict", "`keep`, `replace`, `debounce` or `error`", "on_conflict = replace"),
 ];
 
 /// The longest name, in bytes; pgq-core's `MAX_NAME_BYTES`.
@@ -97,6 +107,13 @@ impl Setting {
             number @ 1.. => Ok(number),
             _ => Err(self.mismatch()),
         }
+    }
+
+    /// One of these words.
+    pub(crate) fn word(&self, known: &[&str]) -> Result<String> {
+        let word: Ident = self.parse(|input: ParseStream<'_>| input.parse())?;
+        let word = word.to_string();
+        if known.contains(&word.as_str()) { Ok(word) } else { Err(self.mismatch()) }
     }
 
     /// A number in these limits; written whole or with a point.

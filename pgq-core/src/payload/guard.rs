@@ -26,6 +26,8 @@ pub(super) enum Excess {
     Depth,
     #[error("it claims {0} elements, more than its bytes can hold")]
     Claim(usize),
+    #[error("it holds a number that is not finite, for which JSON has no form")]
+    NotFinite,
     #[error("it has more than {MAX_EMPTY_ELEMENTS} elements that take no bytes")]
     Empty,
 }
@@ -58,12 +60,23 @@ impl Elements {
 pub(super) struct Limits<'a> {
     levels: u8,
     elements: &'a Elements,
+    finite: bool,
 }
 
 impl<'a> Limits<'a> {
     #[inline]
     pub(super) fn new(elements: &'a Elements) -> Self {
-        Self { levels: MAX_DEPTH, elements }
+        Self { levels: MAX_DEPTH, elements, finite: false }
+    }
+
+    /// Without numbers that JSON has no form for.
+    pub(super) fn finite(self) -> Self {
+        Self { finite: true, ..self }
+    }
+
+    #[inline]
+    fn number(self, is_finite: bool) -> Result<(), Excess> {
+        if is_finite || !self.finite { Ok(()) } else { Err(Excess::NotFinite) }
     }
 
     #[inline]

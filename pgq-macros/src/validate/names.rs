@@ -24,6 +24,14 @@ pub(super) fn unknown_of(setting: &str, word: &Ident, known: &[&str]) -> Error {
     Error::new_spanned(word, format!("`{setting}` has no `{word}`: {hint}it has {names}"))
 }
 
+/// The error of a name that no field has.
+pub(super) fn unknown_field(name: &Ident, known: &[&Ident]) -> Error {
+    let known: Vec<_> = known.iter().map(|field| field.unraw().to_string()).collect();
+    let hint = did_you_mean(&name.unraw().to_string(), known.iter().map(String::as_str));
+    let fields = known.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
+    Error::new_spanned(name, format!("the type has no field `{name}`: {hint}it has {fields}"))
+}
+
 fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let similarity = |known: &str| strsim::jaro_winkler(word, known);
     let near = known.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));

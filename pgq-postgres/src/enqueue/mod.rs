@@ -61,7 +61,7 @@ pub trait Enqueue: Job {
             priority: Self::PRIORITY,
             max_attempts: Self::MAX_ATTEMPTS,
             options: JobOptions::default(),
-            unique: None,
+            unique: UniqueBy::Type,
         }
     }
 
@@ -127,7 +127,16 @@ pub struct ToEnqueue<J> {
     priority: i16,
     max_attempts: i16,
     options: JobOptions,
-    unique: Option<(Unique, UniqueKey)>,
+    unique: UniqueBy,
+}
+
+/// Whether there may be another such job, and what makes it one.
+#[derive(Debug, Clone, Copy)]
+enum UniqueBy {
+    /// What the type says.
+    Type,
+    Nothing,
+    Key(Unique, UniqueKey),
 }
 
 impl<J: Job> ToEnqueue<J> {
@@ -181,7 +190,7 @@ impl<J: Job> ToEnqueue<J> {
 
     /// Without regard to other jobs of the same key, if the type is unique.
     pub fn not_unique(self) -> Self {
-        Self { unique: None, ..self }
+        Self { unique: UniqueBy::Nothing, ..self }
     }
 
     /// Unique among the jobs of its kind by a key of the caller's choice, which may be any value: see [`Unique`]. A
@@ -193,7 +202,7 @@ impl<J: Job> ToEnqueue<J> {
         let key = UniqueKey::of(J::KIND, key).map_err(|error| {
             Error::Setting(format!("the key of this unique {} job has no JSON form: {error}", J::KIND))
         })?;
-        Ok(Self { unique: Some((unique, key)), ..self })
+        Ok(Self { unique: UniqueBy::Key(unique, key), ..self })
     }
 
     /// Makes the row; see [`Enqueue::enqueue`].
@@ -211,7 +220,9 @@ impl<J: Job> ToEnqueue<J> {
     pub fn prepare(mut self) -> Result<Prepared, Error> {
         self.check()?;
         let body = encode(&self.job)?;
-        self.options.held_while = self.unique.map(|(unique, _)| unique.held_while());
+        let unique = self.unique()?;
+        self.options.args = self.job.__pgq_index()?;
+        self.options.held_while = unique.map(|(unique, _)| unique.held_while());
         Ok(Prepared {
             schema: self.schema,
             queue: self.queue,
@@ -223,7 +234,15 @@ impl<J: Job> ToEnqueue<J> {
             body,
             options: (!self.options.is_empty()).then_some(Json(self.options)),
             when: self.when,
-            unique: self.unique,
+            unique,
+        })
+    }
+
+    fn unique(&self) -> Result<Option<(Unique, UniqueKey)>, Error> {
+        Ok(match self.unique {
+            UniqueBy::Type => J::UNIQUE.zip(self.job.__pgq_unique_key()?),
+            UniqueBy::Nothing => None,
+            UniqueBy::Key(unique, key) => Some((unique, key)),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The promises of the main path, each tried on a real Postgres in a database of its own.
 
+mod attributes;
 mod bad_input;
 mod behind_the_floor;
 mod bulk;

@@ -31,7 +31,7 @@ impl Codec for Json {
 /// Appends the value to `bytes`, which stay within `limit`.
 pub(super) fn encode<T: Serialize>(value: &T, bytes: Vec<u8>, limit: usize) -> Result<Encoded, String> {
     let elements = Elements::of_bytes(0);
-    let guarded = Guarded { inner: value, limits: Limits::new(&elements) };
+    let guarded = Guarded { inner: value, limits: Limits::new(&elements).finite() };
     let start = bytes.len();
     let mut writer = Bounded { len: start, bytes, limit, elements: &elements };
     serde_json::to_writer(&mut writer, &guarded).map_err(|error| error.to_string())?;

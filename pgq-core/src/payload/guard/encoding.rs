@@ -75,13 +75,21 @@ impl<'a, S: Serializer> Serializer for Guarded<'a, S> {
         serialize_u32(value: u32);
         serialize_u64(value: u64);
         serialize_u128(value: u128);
-        serialize_f32(value: f32);
-        serialize_f64(value: f64);
         serialize_char(value: char);
         serialize_str(value: &str);
         serialize_bytes(value: &[u8]);
         serialize_unit();
         serialize_unit_struct(name: &'static str);
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
+        self.limits.number(value.is_finite()).map_err(S::Error::custom)?;
+        self.inner.serialize_f32(value)
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
+        self.limits.number(value.is_finite()).map_err(S::Error::custom)?;
+        self.inner.serialize_f64(value)
     }
 
     empty_levels! {
