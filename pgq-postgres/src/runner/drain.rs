@@ -12,6 +12,7 @@ use super::settle::Settler;
 use super::shared::Shared;
 use super::shutdown::leave;
 use super::start::Started;
+use super::unpark::unpark;
 use crate::Error;
 use crate::testing::Drained;
 
@@ -29,6 +30,7 @@ pub(crate) async fn drain(started: Started) -> Result<Vec<Drained>, Error> {
 async fn drain_all(shared: &Arc<Shared>) -> Result<Vec<Drained>, Error> {
     let (to_slots, mut claimed) = mpsc::unbounded_channel();
     let (_, ends) = mpsc::unbounded_channel();
+    unpark(shared, &mut shared.session("maintain")).await?;
     let mut claimer = Claimer::new(shared.clone(), to_slots);
     let mut settler = Settler::new(shared.clone(), ends);
     let mut drained = Vec::new();

@@ -187,7 +187,9 @@ fn describe<J: Job>(jobs: &[EnqueuedJob<J>]) -> String {
         return "none of its kind does".into();
     }
     let line = |job: &EnqueuedJob<J>| {
-        let payload = json(&job.job).map_or_else(|| "no JSON form".into(), |json| json.to_string());
+        // Without what is sensitive.
+        let payload = job.job.__pgq_show(serde_json::value::Serializer).ok();
+        let payload = payload.map_or_else(|| "no JSON form".into(), |json| json.to_string());
         let after = job.run_at.map_or(Duration::ZERO, |run_at| distance(run_at, job.enqueued_at));
         format!(
             "\n  job {} in queue {}, priority {}, after {after:?}: {payload}",

@@ -14,6 +14,7 @@ mod death;
 mod delivery;
 mod deploy;
 mod enqueue;
+mod evolution;
 mod exactly_once;
 mod fencing;
 mod history;
