@@ -2,8 +2,9 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{Context, ErrorKind, JobError, JobResult, Perform, Run, Stored};
+use crate::{Context, ErrorKind, Job, JobError, JobResult, Perform, PerformFor, Run, Stored};
 use async_trait::async_trait;
 
 /// A job type with its state bound and its type erased: bytes in, result out.
@@ -39,32 +40,58 @@ impl States {
 
 /// Binds a job type to its state; `None` if that was not given.
 pub(crate) fn bind<J: Perform>(states: &States) -> Option<Arc<dyn Handler>> {
-    let state = states.get::<J::State>()?;
-    Some(Arc::new(Typed::<J> { state, job: PhantomData }))
+    bind_to::<J, _>(Arc::new(Itself), states)
 }
 
-struct Typed<J: Perform> {
-    state: Arc<J::State>,
+/// Binds a job type to what performs it and its state; `None` if that was not given.
+pub(crate) fn bind_to<J: Job, P: PerformFor<J>>(
+    performer: Arc<P>,
+    states: &States,
+) -> Option<Arc<dyn Handler>> {
+    let state = states.get::<P::State>()?;
+    Some(Arc::new(Typed::<J, P> { performer, state, job: PhantomData }))
+}
+
+/// Jobs that perform themselves.
+struct Itself;
+
+impl<J: Perform> PerformFor<J> for Itself {
+    type State = J::State;
+
+    fn perform(&self, job: &J, ctx: &Context<J::State>) -> impl Future<Output = JobResult> + Send {
+        job.perform(ctx)
+    }
+
+    fn retry_wait(&self, job: &J, attempt: i16, error: &JobError) -> Option<Duration> {
+        job.retry_wait(attempt, error)
+    }
+}
+
+struct Typed<J: Job, P: PerformFor<J>> {
+    performer: Arc<P>,
+    state: Arc<P::State>,
     job: PhantomData<fn() -> J>,
 }
 
 #[async_trait]
-impl<J: Perform> Handler for Typed<J> {
+impl<J: Job, P: PerformFor<J>> Handler for Typed<J, P> {
     async fn handle(&self, payload: Stored<'_>, run: Run) -> JobResult {
         let job: J = payload.decode().map_err(JobError::park)?;
         let attempt = run.attempt.number;
-        let result = job.perform(&Context::new(self.state.clone(), run)).await;
-        result.map_err(|error| with_wait(&job, attempt, error))
+        let result = self.performer.perform(&job, &Context::new(self.state.clone(), run)).await;
+        result.map_err(|error| self.with_wait(&job, attempt, error))
     }
 }
 
-/// The error with the wait that the job itself wants after it.
-fn with_wait<J: Perform>(job: &J, attempt: i16, error: JobError) -> JobError {
-    match error.kind() {
-        ErrorKind::Retry => match job.retry_wait(attempt, &error) {
+impl<J: Job, P: PerformFor<J>> Typed<J, P> {
+    /// The error with the wait that the job itself wants after it.
+    fn with_wait(&self, job: &J, attempt: i16, error: JobError) -> JobError {
+        if error.kind() != ErrorKind::Retry {
+            return error;
+        }
+        match self.performer.retry_wait(job, attempt, &error) {
             Some(wait) => error.after(wait),
             None => error,
-        },
-        _ => error,
+        }
     }
 }

@@ -108,7 +108,8 @@ pub trait Job: Shape + Sized + Send + Sync + 'static {
     message = "the job `{Self}` has no `perform`",
     label = "this job cannot run yet",
     note = "write `impl Perform for {Self} {{ async fn perform(&self, ctx: &Context) -> JobResult {{ .. }} }}`",
-    note = "with `#[job(state = App)]` on the type, `ctx` is a `&Context<App>`"
+    note = "with `#[job(state = App)]` on the type, `ctx` is a `&Context<App>`",
+    note = "if other programs perform it, put `#[job(enqueue_only)]` on the type"
 )]
 pub trait Perform: Job {
     /// Runs one attempt.
@@ -139,6 +140,53 @@ pub trait Perform: Job {
     /// ```
     fn retry_wait(&self, attempt: i16, error: &JobError) -> Option<Duration> {
         let _ = (attempt, error);
+        None
+    }
+}
+
+/// What performs jobs of a type that another crate defines; for one's own types there is [`Perform`]. Given to the
+/// registry as a value, so it may hold what it needs.
+///
+/// ```
+/// # use pgq_core::{Context, Job, JobResult, PerformFor, Registry};
+/// # mod shared {
+/// #[derive(pgq_core::Job)]
+/// #[job(enqueue_only)]
+/// # #[job(crate = pgq_core)]
+/// pub struct SendWelcome { pub user_id: i64 } // in a crate that web servers depend on as well
+/// # }
+/// # use shared::SendWelcome;
+///
+/// struct Mailer;
+///
+/// impl PerformFor<SendWelcome> for Mailer {
+///     type State = ();
+///
+///     async fn perform(&self, job: &SendWelcome, _: &Context) -> JobResult {
+///         println!("welcome, user {}", job.user_id);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut registry = Registry::default();
+/// registry.add_handler::<SendWelcome, _>(Mailer)?;
+/// # Ok::<(), pgq_core::RegistryError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not perform `{J}`",
+    label = "no handler of `{J}`",
+    note = "write `impl PerformFor<{J}> for {Self} {{ .. }}`"
+)]
+pub trait PerformFor<J: Job>: Send + Sync + 'static {
+    /// What `ctx.state()` gives.
+    type State: Send + Sync + 'static;
+
+    /// Runs one attempt, as [`Perform::perform`].
+    fn perform(&self, job: &J, ctx: &Context<Self::State>) -> impl Future<Output = JobResult> + Send;
+
+    /// How long to wait after this error, as [`Perform::retry_wait`].
+    fn retry_wait(&self, job: &J, attempt: i16, error: &JobError) -> Option<Duration> {
+        let _ = (job, attempt, error);
         None
     }
 }

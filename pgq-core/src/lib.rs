@@ -22,7 +22,7 @@ pub mod __private;
 
 pub use context::{Attempt, Context, JobId, Run};
 pub use handler::{Handler, States};
-pub use job::{Job, Perform};
+pub use job::{Job, Perform, PerformFor};
 pub use name::{Kind, MAX_NAME_BYTES, NameError, QueueName};
 pub use options::JobOptions;
 pub use outcome::{ErrorKind, JobError, JobResult, Outcome, decide};

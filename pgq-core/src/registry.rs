@@ -7,10 +7,12 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::handler::bind;
+use crate::handler::{bind, bind_to};
 use crate::payload::people::show;
 use crate::payload::stored::layouts;
-use crate::{Handler, Job, Kind, NameError, PayloadError, Perform, QueueName, Retry, States, Stored};
+use crate::{
+    Handler, Job, Kind, NameError, PayloadError, Perform, PerformFor, QueueName, Retry, States, Stored,
+};
 
 /// Where a job type was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +44,23 @@ pub struct Registration {
     pub timeout: Option<Duration>,
     /// Whether its handler completes jobs in its own transactions.
     pub transactional: bool,
-    type_name: fn() -> &'static str,
+    described: fn() -> String,
     state_name: fn() -> &'static str,
     layouts: fn() -> Vec<(i16, i32)>,
     render: fn(Stored<'_>) -> Result<Value, PayloadError>,
-    bind: fn(&States) -> Option<Arc<dyn Handler>>,
+    bind: Bind,
     source: Option<SourceLine>,
+}
+
+/// A handler, if its state was given.
+type Bound = Option<Arc<dyn Handler>>;
+
+/// How a type comes to its handler.
+enum Bind {
+    /// It is its own.
+    Itself(fn(&States) -> Bound),
+    /// A value is.
+    To(Box<dyn Fn(&States) -> Bound + Send + Sync>),
 }
 
 inventory::collect!(Registration);
@@ -55,6 +68,19 @@ inventory::collect!(Registration);
 impl Registration {
     /// The registration of a type.
     pub const fn of<J: Perform>() -> Self {
+        let described = || type_name::<J>().to_owned();
+        Self::new::<J>(described, type_name::<<J as Job>::State>, Bind::Itself(bind::<J>))
+    }
+
+    /// The registration of a type that another performs.
+    pub fn with_handler<J: Job, P: PerformFor<J>>(handler: P) -> Self {
+        let handler = Arc::new(handler);
+        let bind = move |states: &States| bind_to::<J, P>(handler.clone(), states);
+        let described = || format!("{} performed by {}", type_name::<J>(), type_name::<P>());
+        Self::new::<J>(described, type_name::<P::State>, Bind::To(Box::new(bind)))
+    }
+
+    const fn new<J: Job>(described: fn() -> String, state_name: fn() -> &'static str, bind: Bind) -> Self {
         Self {
             kind: J::KIND,
             queue: J::QUEUE,
@@ -62,11 +88,11 @@ impl Registration {
             retry: J::RETRY,
             timeout: J::TIMEOUT,
             transactional: J::TRANSACTIONAL,
-            type_name: type_name::<J>,
-            state_name: type_name::<<J as Job>::State>,
+            described,
+            state_name,
             layouts: layouts::<J>,
             render: |stored| show(&stored.decode::<J>()?),
-            bind: bind::<J>,
+            bind,
             source: None,
         }
     }
@@ -80,8 +106,8 @@ impl Registration {
     /// The Rust type and, if the derive made this, where it was written.
     pub fn described(&self) -> String {
         match self.source {
-            Some(source) => format!("{} at {source}", (self.type_name)()),
-            None => (self.type_name)().into(),
+            Some(source) => format!("{} at {source}", (self.described)()),
+            None => (self.described)(),
         }
     }
 
@@ -104,8 +130,11 @@ impl Registration {
     /// # Errors
     /// The type needs a state that is not among `states`.
     pub fn bind(&self, states: &States) -> Result<Arc<dyn Handler>, RegistryError> {
-        (self.bind)(states)
-            .ok_or_else(|| RegistryError::MissingState { job: self.described(), state: (self.state_name)() })
+        let bound = match &self.bind {
+            Bind::Itself(bind) => bind(states),
+            Bind::To(bind) => bind(states),
+        };
+        bound.ok_or_else(|| RegistryError::MissingState { job: self.described(), state: (self.state_name)() })
     }
 }
 
@@ -183,6 +212,14 @@ impl Registry {
     /// The kind is taken, or a name is invalid.
     pub fn add<J: Perform>(&mut self) -> Result<(), RegistryError> {
         self.insert(Entry::Added(Registration::of::<J>()))
+    }
+
+    /// Adds a type that another performs.
+    ///
+    /// # Errors
+    /// The kind is taken, or a name is invalid.
+    pub fn add_handler<J: Job, P: PerformFor<J>>(&mut self, handler: P) -> Result<(), RegistryError> {
+        self.insert(Entry::Added(Registration::with_handler::<J, P>(handler)))
     }
 
     /// A payload of that kind for people to read, as [`Registration::render`]; `None` if no type here has the kind.

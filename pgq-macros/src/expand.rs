@@ -7,24 +7,59 @@ use std::time::Duration;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned;
-use syn::{Ident, Type};
 
 use self::people::Shown;
 use crate::input::Input;
+use crate::instance::Arguments;
 use crate::shape::shape;
-use crate::validate::{Codec, Job, Policy};
+use crate::validate::{Codec, Instance, Job, Kinds, Policy};
 
 pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
-    let (root, ident) = (&input.root, &input.ident);
+    match &job.kinds {
+        Kinds::One(kind) => concrete(input, &Concrete::of(job, kind)),
+        Kinds::Each(instances) => {
+            instances.iter().map(|instance| expand_instance(input, job, instance)).collect()
+        }
+    }
+}
+
+fn expand_instance(input: &Input, job: &Job, instance: &Instance) -> TokenStream {
+    let arguments = Arguments::of(input, instance);
+    let mut types = Concrete::of(job, &instance.kind);
+    types.upcast_from = types.upcast_from.map(|old| arguments.ty(&old));
+    types.codec = match types.codec {
+        Codec::Custom(codec) => Codec::Custom(Box::new(arguments.ty(&codec))),
+        codec => codec,
+    };
+    concrete(&arguments.fill_in(input, instance), &types)
+}
+
+/// A job without parameters.
+struct Concrete<'a> {
+    job: &'a Job,
+    kind: &'a str,
+    codec: Codec,
+    upcast_from: Option<Type>,
+}
+
+impl<'a> Concrete<'a> {
+    fn of(job: &'a Job, kind: &'a str) -> Self {
+        Self { job, kind, codec: job.codec.clone(), upcast_from: job.version.upcast_from.clone() }
+    }
+}
+
+fn concrete(input: &Input, types: &Concrete<'_>) -> TokenStream {
+    let (root, target, job) = (&input.root, &input.target, types.job);
     let shadow = shadow::shadow(input);
     let shape_impl = shape_impl(input);
     let shown = people::shown(input, &job.chosen.sensitive);
-    let job_impl = job_impl(input, job, shown.as_ref());
+    let job_impl = job_impl(input, types, shown.as_ref());
     let (masked, debug) = shown.map(|shown| (shown.shadow, shown.debug)).unzip();
-    let upcast_checks = job.version.upcast_from.as_ref().map(|old| upcast_checks(ident, old));
-    let codec_check = codec_check(ident, &job.codec);
-    let registration = (!job.enqueue_only).then(|| registration(ident));
+    let upcast_checks = types.upcast_from.as_ref().map(|old| upcast_checks(target, old));
+    let codec_check = codec_check(target, &types.codec);
+    let registration = (!job.enqueue_only).then(|| registration(target));
     quote! {
         const _: () = {
             // One name for the crate: if it cannot be found, that is one error and not ten.
@@ -41,11 +76,11 @@ pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
     }
 }
 
-fn registration(ident: &Ident) -> TokenStream {
+fn registration(target: &TokenStream) -> TokenStream {
     quote! {
         __pgq::__private::inventory::submit! {
             // A missing `impl Perform` is reported here, with the span of the type's name.
-            __pgq::__private::Registration::of::<#ident>().at(__pgq::__private::SourceLine {
+            __pgq::__private::Registration::of::<#target>().at(__pgq::__private::SourceLine {
                 file: ::core::file!(),
                 line: ::core::line!(),
             })
@@ -54,20 +89,20 @@ fn registration(ident: &Ident) -> TokenStream {
 }
 
 fn shape_impl(input: &Input) -> TokenStream {
-    let ident = &input.ident;
-    let shape = shape(ident, &input.attrs, &input.data).expression();
+    let target = &input.target;
+    let shape = shape(&input.ident, &input.attrs, &input.data).expression();
     quote! {
         #[automatically_derived]
-        impl __pgq::Shape for #ident {
+        impl __pgq::Shape for #target {
             const SHAPE: i32 = #shape;
         }
     }
 }
 
 /// What only the compiler can tell of the older type.
-fn upcast_checks(ident: &Ident, old: &Type) -> TokenStream {
+fn upcast_checks(target: &TokenStream, old: &Type) -> TokenStream {
     let span = old.span();
-    let name = words(old);
+    let (name, ident) = (words(old), words(target));
     let kind = format!(
         "`upcast_from = {name}`: that type has another kind, so its payloads are not those of `{ident}`; \
          set the same `kind` on both"
@@ -76,7 +111,7 @@ fn upcast_checks(ident: &Ident, old: &Type) -> TokenStream {
         "`upcast_from = {name}`: that type must have a lower version than `{ident}`; set `version` one higher here"
     );
     quote_spanned! { span=>
-        const _: () = if let ::core::option::Option::Some(older) = <#ident as __pgq::Job>::__PGQ_OLDER {
+        const _: () = if let ::core::option::Option::Some(older) = <#target as __pgq::Job>::__PGQ_OLDER {
             ::core::assert!(older.is_of_one_kind(), #kind);
             ::core::assert!(older.is_older(), #version);
         };
@@ -84,7 +119,7 @@ fn upcast_checks(ident: &Ident, old: &Type) -> TokenStream {
 }
 
 /// A type as people write it.
-fn words(ty: &Type) -> String {
+fn words(ty: &impl ToTokens) -> String {
     let text = ty.to_token_stream().to_string();
     [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ",")]
         .iter()
@@ -103,7 +138,7 @@ fn codec(codec: &Codec) -> TokenStream {
 }
 
 /// What only the compiler can tell of a user's codec.
-fn codec_check(ident: &Ident, codec: &Codec) -> Option<TokenStream> {
+fn codec_check(target: &TokenStream, codec: &Codec) -> Option<TokenStream> {
     let Codec::Custom(codec) = codec else { return None };
     let message = format!(
         "`codec = {}`: its `TAG` must be 128 or more, the lower ones are the library's; the library's own codecs are \
@@ -111,7 +146,7 @@ fn codec_check(ident: &Ident, codec: &Codec) -> Option<TokenStream> {
         words(codec)
     );
     Some(quote_spanned! { codec.span()=>
-        const _: () = ::core::assert!(__pgq::__private::has_custom_tag::<#ident>(), #message);
+        const _: () = ::core::assert!(__pgq::__private::has_custom_tag::<#target>(), #message);
     })
 }
 
@@ -122,13 +157,15 @@ fn older(old: &Type) -> TokenStream {
     }
 }
 
-fn job_impl(input: &Input, job: &Job, shown: Option<&Shown>) -> TokenStream {
+fn job_impl(input: &Input, types: &Concrete<'_>, shown: Option<&Shown>) -> TokenStream {
+    let Concrete { job, kind, codec, upcast_from } = types;
     let show = shown.map(|shown| &shown.method);
     let index = people::index(input, &job.chosen.index);
     let unique = job.chosen.unique.as_ref().map(|unique| people::unique(input, unique));
-    let Input { ident, state, .. } = input;
-    let Job { kind, queue, priority, max_attempts, retry, timeout, transactional, codec, version, .. } = job;
-    let older = version.upcast_from.as_ref().map(older);
+    let Input { target, state, .. } = input;
+    let Job { queue, priority, max_attempts, retry, timeout, transactional, version, .. } = job;
+    let queue = queue.as_deref().unwrap_or(kind);
+    let older = upcast_from.as_ref().map(older);
     let version = version.number;
     let codec = self::codec(codec);
     let retry = self::retry(retry.as_ref());
@@ -141,7 +178,7 @@ fn job_impl(input: &Input, job: &Job, shown: Option<&Shown>) -> TokenStream {
     };
     quote! {
         #[automatically_derived]
-        impl __pgq::Job for #ident {
+        impl __pgq::Job for #target {
             type State = #state;
             type Codec = #codec;
             const KIND: &'static str = #kind;

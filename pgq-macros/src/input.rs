@@ -14,6 +14,8 @@ pub(crate) struct Input {
     pub(crate) settings: Vec<Setting>,
     /// What is malformed in the attributes.
     pub(crate) errors: Vec<Error>,
+    /// The type itself: its name, or an instance of it.
+    pub(crate) target: TokenStream,
     /// The crate that the emitted code names.
     pub(crate) root: TokenStream,
     /// The type of the job's state.
@@ -30,7 +32,8 @@ impl Input {
         let state = find("state").and_then(|setting| setting.ty().ok());
         let state = state.map_or_else(|| quote!(()), Type::into_token_stream);
         let DeriveInput { attrs, ident, generics, data, .. } = input;
-        Self { ident, generics, data, attrs, settings, errors, root, state }
+        let target = ident.to_token_stream();
+        Self { ident, generics, data, attrs, settings, errors, target, root, state }
     }
 
     /// All fields, those of variants included.

@@ -7,6 +7,7 @@ mod attr;
 mod expand;
 mod fallback;
 mod input;
+mod instance;
 mod nested;
 mod serde;
 mod shape;

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, LitStr, Meta, Result, Token, parse_quote};
+use syn::{Attribute, LitStr, Meta, Result, Token, parse_quote};
 
 /// The serde attributes among these. Fields and variants take them as they are.
 pub(crate) fn of(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
@@ -11,10 +11,12 @@ pub(crate) fn of(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
 }
 
 /// The attributes of the type, as its shadow needs them.
-pub(crate) fn of_type(attrs: &[Attribute], job: &Ident) -> impl Iterator<Item = Meta> {
+pub(crate) fn of_type(attrs: &[Attribute], job: &TokenStream) -> impl Iterator<Item = Meta> {
     metas(attrs).filter_map(move |meta| match &meta {
         // The shadow has its own.
         Meta::NameValue(_) if meta.path().is_ident("crate") => None,
+        // It speaks of parameters, and the shadow has none.
+        _ if meta.path().is_ident("bound") => None,
         // The default of the job, not of its shadow.
         Meta::Path(path) if path.is_ident("default") => {
             let function = format!("<{job} as ::core::default::Default>::default");

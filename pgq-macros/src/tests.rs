@@ -77,6 +77,16 @@ fn fields_that_are_hidden_found_and_compared() {
 }
 
 #[test]
+fn instances_of_a_generic_type() {
+    let input = quote! {
+        #[job(instances(Convert<Png> = "png"), codec = Codec<F>, state = <F as Format>::State, enqueue_only)]
+        #[serde(bound = "F: Format")]
+        struct Convert<F: Format>(Vec<F>, path::F, Box<Self>);
+    };
+    check(input, expect_file!["../tests/expanded/instances.rs"]);
+}
+
+#[test]
 fn a_type_without_a_handler() {
     let input = quote! {
         #[job(enqueue_only)]

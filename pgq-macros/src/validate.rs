@@ -3,6 +3,7 @@
 mod chosen;
 mod codec;
 mod fields;
+mod instances;
 mod names;
 mod retry;
 mod version;
@@ -16,13 +17,15 @@ use crate::input::Input;
 
 pub(crate) use chosen::{Chosen, Sensitive, Unique};
 pub(crate) use codec::Codec;
+pub(crate) use instances::Instance;
 pub(crate) use retry::Policy;
 pub(crate) use version::Version;
 
 /// A job whose settings all make sense.
 pub(crate) struct Job {
-    pub(crate) kind: String,
-    pub(crate) queue: String,
+    pub(crate) kinds: Kinds,
+    /// `None`: the kind.
+    pub(crate) queue: Option<String>,
     pub(crate) priority: i16,
     pub(crate) max_attempts: i16,
     /// `None`: the default of pgq-core.
@@ -36,6 +39,13 @@ pub(crate) struct Job {
     pub(crate) enqueue_only: bool,
 }
 
+/// What the type is called in the database.
+pub(crate) enum Kinds {
+    One(String),
+    /// A generic type, by its instances.
+    Each(Vec<Instance>),
+}
+
 /// Judges the whole input and reports every mistake in it.
 pub(crate) fn validate(input: &Input) -> std::result::Result<Job, Vec<Error>> {
     let mut errors = input.errors.clone();
@@ -44,15 +54,19 @@ pub(crate) fn validate(input: &Input) -> std::result::Result<Job, Vec<Error>> {
     for setting in &input.settings {
         errors.extend(read.setting(setting, input).err());
     }
-    errors.extend(fields::mistakes(input, &read.codec));
+    let given = input.settings.iter().any(|setting| setting.key == "instances");
+    match instances::mistake(input, given) {
+        Some(mistake) => errors.push(mistake),
+        None => errors.extend(fields::mistakes(input, &read.codec)),
+    }
     errors.extend(read.chosen.mistake());
-    let kind = read.kind.clone().map_or_else(|| names::default_kind(input), Ok);
+    let kinds = read.kinds(input);
     let retry = read.retry.policy();
     let version = read.version.judged();
-    match (kind, retry, version) {
-        (Ok(kind), Ok(retry), Ok(version)) if errors.is_empty() => Ok(read.into_job(kind, retry, version)),
-        (kind, retry, version) => {
-            errors.extend(kind.err());
+    match (kinds, retry, version) {
+        (Ok(kinds), Ok(retry), Ok(version)) if errors.is_empty() => Ok(read.into_job(kinds, retry, version)),
+        (kinds, retry, version) => {
+            errors.extend(kinds.err());
             errors.extend(retry.err());
             errors.extend(version.err());
             Err(errors)
@@ -63,7 +77,8 @@ pub(crate) fn validate(input: &Input) -> std::result::Result<Job, Vec<Error>> {
 /// The settings that are given and make sense by themselves.
 #[derive(Default)]
 struct Read<'a> {
-    kind: Option<String>,
+    kind: Option<(String, &'a Setting)>,
+    instances: Option<Vec<Instance>>,
     queue: Option<String>,
     priority: i16,
     retry: retry::Read<'a>,
@@ -78,7 +93,8 @@ struct Read<'a> {
 impl<'a> Read<'a> {
     fn setting(&mut self, setting: &'a Setting, input: &Input) -> Result<()> {
         match setting.key.to_string().as_str() {
-            "kind" => self.kind = Some(setting.name("kind")?),
+            "kind" => self.kind = Some((setting.name("kind")?, setting)),
+            "instances" => self.instances = Some(instances::read(setting, input)?),
             "queue" => self.queue = Some(setting.name("queue name")?),
             "priority" => self.priority = setting.number()?,
             "retry_waits" | "backoff" | "max_attempts" => self.retry.setting(setting)?,
@@ -95,11 +111,22 @@ impl<'a> Read<'a> {
         Ok(())
     }
 
-    fn into_job(self, kind: String, (retry, max_attempts): (Option<Policy>, i16), version: Version) -> Job {
+    fn kinds(&self, input: &Input) -> Result<Kinds> {
+        match (&self.kind, &self.instances) {
+            (Some((_, setting)), Some(_)) => Err(Error::new_spanned(
+                &setting.key,
+                "each of the `instances` has a kind of its own: remove `kind`",
+            )),
+            (Some((kind, _)), None) => Ok(Kinds::One(kind.clone())),
+            (None, Some(instances)) => Ok(Kinds::Each(instances.clone())),
+            (None, None) => names::default_kind(input).map(Kinds::One),
+        }
+    }
+
+    fn into_job(self, kinds: Kinds, (retry, max_attempts): (Option<Policy>, i16), version: Version) -> Job {
         let Self { queue, priority, timeout, transactional, codec, chosen, enqueue_only, .. } = self;
-        let queue = queue.unwrap_or_else(|| kind.clone());
         Job {
-            kind,
+            kinds,
             queue,
             priority,
             max_attempts,

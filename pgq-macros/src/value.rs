@@ -21,7 +21,7 @@ const fn known(key: &'static str, takes: &'static str, example: &'static str) ->
 }
 
 /// Every setting there is.
-pub(crate) const KNOWN: [Known; 17] = [
+pub(crate) const KNOWN: [Known; 18] = [
     known("kind", "a name in quotes", "kind = \"send_welcome\""),
     known("queue", "a name in quotes", "queue = \"mail\""),
     known("priority", "a whole number from -32768 to 32767", "priority = -3"),
@@ -46,6 +46,11 @@ pub(crate) const KNOWN: [Known; 17] = [
     known("version", "a whole number from 1 to 32767", "version = 2"),
     known("upcast_from", "the type of the version before, without quotes", "upcast_from = SendWelcomeV1"),
     known("enqueue_only", "no value", "enqueue_only"),
+    known(
+        "instances",
+        "instances of the generic type with their kinds, in parentheses",
+        "instances(Convert<Png> = \"convert_png\", Convert<Jpeg> = \"convert_jpeg\")",
+    ),
     known("crate", "the path under which this crate knows pgq, without quotes", "crate = my_pgq"),
 ];
 
@@ -85,12 +90,7 @@ impl Setting {
     }
 
     pub(crate) fn name(&self, what: &str) -> Result<String> {
-        let text: LitStr = self.parse(|input: ParseStream<'_>| input.parse())?;
-        let name = text.value();
-        if bad_name(&name) {
-            return Err(Error::new_spanned(&text, format!("{name:?} is not a valid {what}: {NAME_RULE}")));
-        }
-        Ok(name)
+        name_of(&self.parse(|input: ParseStream<'_>| input.parse())?, what)
     }
 
     pub(crate) fn number(&self) -> Result<i16> {
@@ -156,6 +156,14 @@ impl Setting {
 
 /// What a kind or queue may be; the words of pgq-core's `NameError`.
 pub(crate) const NAME_RULE: &str = "use 1 to 100 of a-z, A-Z, 0-9, '_', '-', '.', ':' and '/'";
+
+pub(crate) fn name_of(text: &LitStr, what: &str) -> Result<String> {
+    let name = text.value();
+    if bad_name(&name) {
+        return Err(Error::new_spanned(text, format!("{name:?} is not a valid {what}: {NAME_RULE}")));
+    }
+    Ok(name)
+}
 
 pub(crate) fn bad_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);

@@ -29,8 +29,8 @@ pub use pgq_core::Bincode;
 pub use pgq_core::{
     Attempt, BoxError, Codec, Context, DEFAULT_WAITS, ErrorKind, Handler, HeldWhile, JobError, JobId,
     JobOptions, JobResult, Json, Kind, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, NameError, OnConflict, Outcome,
-    PayloadError, Perform, QueueName, Registration, Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST,
-    SLOW_DOWN_LONGEST, States, Stored, Unique, UniqueKey, decide, decode, encode, slow_down,
+    PayloadError, Perform, PerformFor, QueueName, Registration, Registry, RegistryError, Retry, Run,
+    SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, Stored, Unique, UniqueKey, decide, decode, encode, slow_down,
 };
 #[doc(inline)]
 pub use pgq_macros::{PostgresJob as Job, PostgresShape as Shape};

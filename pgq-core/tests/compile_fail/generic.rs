@@ -1,4 +1,4 @@
-//! A job has parameters.
+//! A generic job whose instances are not listed, or a job with a lifetime.
 
 use pgq_core::{Context, Job, JobResult, Perform};
 
@@ -14,13 +14,7 @@ impl<T: Send + Sync + 'static> Perform for Notify<T> {
 }
 
 #[derive(Job)]
-struct Borrowed<'a> {
-    to: &'a str,
-}
-
-#[derive(Job)]
-struct Sized<const N: usize> {
-    to: [u8; N],
-}
+#[job(enqueue_only)]
+struct Borrowed<'a>(&'a str);
 
 fn main() {}

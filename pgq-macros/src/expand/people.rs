@@ -43,8 +43,8 @@ pub(super) fn shown(input: &Input, sensitive: &Sensitive) -> Option<Shown> {
 }
 
 fn debug(input: &Input, sensitive: &Sensitive) -> TokenStream {
-    let ident = &input.ident;
-    let name = ident.unraw().to_string();
+    let target = &input.target;
+    let name = input.ident.unraw().to_string();
     let fields = match (&input.data, sensitive) {
         (Data::Struct(data), Sensitive::Fields(_)) => Some(data.fields.iter().map(|field| {
             let Some(ident) = &field.ident else { return TokenStream::new() };
@@ -66,7 +66,7 @@ fn debug(input: &Input, sensitive: &Sensitive) -> TokenStream {
     };
     quote! {
         #[automatically_derived]
-        impl ::core::fmt::Debug for #ident {
+        impl ::core::fmt::Debug for #target {
             fn fmt(&self, __pgq_f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 #body
             }
@@ -128,7 +128,7 @@ fn view(input: &Input, chosen: &[Ident]) -> (TokenStream, TokenStream) {
     let fields = chosen.iter().filter_map(|name| field(input, name));
     let declared = fields.map(|Field { attrs, ident, ty, .. }| {
         let form = serde::form(attrs);
-        let ty = without_self(ty.to_token_stream(), &input.ident);
+        let ty = without_self(ty.to_token_stream(), &input.target);
         quote!(#(#[serde(#form)])* #ident: &'__pgq #ty)
     });
     let view = quote! {

@@ -1,7 +1,7 @@
 //! Types of the same fields that serde derives for in place of the user's, whose own serde impls, if any, stay as they
 //! are.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Attribute, Data, Field, Fields, Ident, LitStr, Variant};
 
@@ -35,17 +35,17 @@ fn of(
     derives: &TokenStream,
     attrs: impl Fn(&Field) -> TokenStream,
 ) -> TokenStream {
-    let ident = &input.ident;
-    let metas = serde::of_type(&input.attrs, ident);
-    let remote = LitStr::new(&ident.to_string(), ident.span());
+    let target = &input.target;
+    let metas = serde::of_type(&input.attrs, target);
+    let remote = LitStr::new(&target.to_string(), input.ident.span());
     let body = match &input.data {
         Data::Struct(data) => {
-            let fields = fields(&data.fields, ident, &attrs);
+            let fields = fields(&data.fields, target, &attrs);
             let end = (!matches!(data.fields, Fields::Named(_))).then(|| quote!(;));
             quote!(struct #name #fields #end)
         }
         Data::Enum(data) => {
-            let variants = data.variants.iter().map(|variant| self::variant(variant, ident, &attrs));
+            let variants = data.variants.iter().map(|variant| self::variant(variant, target, &attrs));
             quote!(enum #name { #(#variants),* })
         }
         Data::Union(_) => TokenStream::new(),
@@ -63,14 +63,18 @@ fn of(
     }
 }
 
-fn variant(variant: &Variant, job: &Ident, field_attrs: &impl Fn(&Field) -> TokenStream) -> TokenStream {
+fn variant(
+    variant: &Variant,
+    job: &TokenStream,
+    field_attrs: &impl Fn(&Field) -> TokenStream,
+) -> TokenStream {
     let Variant { attrs, ident, fields, .. } = variant;
     let attrs = serde::of(attrs);
     let fields = self::fields(fields, job, field_attrs);
     quote!(#(#attrs)* #ident #fields)
 }
 
-fn fields(fields: &Fields, job: &Ident, attrs: &impl Fn(&Field) -> TokenStream) -> TokenStream {
+fn fields(fields: &Fields, job: &TokenStream, attrs: &impl Fn(&Field) -> TokenStream) -> TokenStream {
     let each = fields.iter().map(|field| {
         let (attrs, ident) = (attrs(field), &field.ident);
         let colon = ident.as_ref().map(|_| quote!(:));
@@ -85,19 +89,23 @@ fn fields(fields: &Fields, job: &Ident, attrs: &impl Fn(&Field) -> TokenStream) 
 }
 
 /// `Self` in a field of the user's type is that type, also where the field is copied to another.
-pub(super) fn without_self(tokens: TokenStream, job: &Ident) -> TokenStream {
+pub(super) fn without_self(tokens: TokenStream, job: &TokenStream) -> TokenStream {
     let replaced = tokens.into_iter().map(|tree| match tree {
-        TokenTree::Ident(ident) if ident == "Self" => {
-            let mut job = job.clone();
-            job.set_span(ident.span());
-            TokenTree::Ident(job)
-        }
+        TokenTree::Ident(ident) if ident == "Self" => respanned(job, ident.span()),
         TokenTree::Group(group) => {
             let mut inner = Group::new(group.delimiter(), without_self(group.stream(), job));
             inner.set_span(group.span());
-            TokenTree::Group(inner)
+            TokenTree::Group(inner).into()
         }
-        other => other,
+        other => other.into(),
     });
     replaced.collect()
+}
+
+fn respanned(tokens: &TokenStream, span: Span) -> TokenStream {
+    let respan = |mut tree: TokenTree| {
+        tree.set_span(span);
+        tree
+    };
+    tokens.clone().into_iter().map(respan).collect()
 }

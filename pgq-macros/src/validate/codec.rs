@@ -5,7 +5,7 @@ use syn::{Error, Lit, Result, Type};
 use crate::attr::Setting;
 
 /// Which codec.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) enum Codec {
     /// That of pgq-core, which follows its features as this crate does.
     #[default]

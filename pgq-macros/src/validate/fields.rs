@@ -10,7 +10,7 @@ use crate::nested;
 use crate::serde;
 
 pub(super) fn mistakes(input: &Input, codec: &Codec) -> Vec<Error> {
-    if let Some(error) = no_concrete_struct_or_enum(input) {
+    if let Some(error) = no_struct_or_enum(input) {
         return vec![error];
     }
     let mut errors = serde_mistakes(&input.attrs, codec);
@@ -32,14 +32,7 @@ pub(super) fn mistakes(input: &Input, codec: &Codec) -> Vec<Error> {
     errors
 }
 
-fn no_concrete_struct_or_enum(input: &Input) -> Option<Error> {
-    if !input.generics.params.is_empty() {
-        return Some(Error::new_spanned(
-            &input.generics,
-            "a job is one concrete type that a row in the database names, so it cannot have parameters: \
-             write the types themselves, and `String` for `&str`",
-        ));
-    }
+fn no_struct_or_enum(input: &Input) -> Option<Error> {
     match &input.data {
         Data::Union(data) => Some(Error::new_spanned(
             data.union_token,

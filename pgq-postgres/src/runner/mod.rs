@@ -30,7 +30,7 @@ mod unserved;
 
 use std::time::Duration;
 
-use pgq_core::{Perform, Registry, RegistryError, States};
+use pgq_core::{Job, Perform, PerformFor, Registry, RegistryError, States};
 use sqlx::PgPool;
 
 use crate::{Error, Schema};
@@ -70,6 +70,13 @@ impl Runner {
     /// Adds a job type by hand. A second type of the same kind is an error at start.
     pub fn register<J: Perform>(mut self) -> Self {
         self.registry = self.registry.and_then(|mut registry| registry.add::<J>().map(|()| registry));
+        self
+    }
+
+    /// Adds what performs a job type of another crate. A second handler of the same kind is an error at start.
+    pub fn handler<J: Job, P: PerformFor<J>>(mut self, handler: P) -> Self {
+        self.registry =
+            self.registry.and_then(|mut registry| registry.add_handler::<J, P>(handler).map(|()| registry));
         self
     }
 
