@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Context, ErrorKind, Job, JobError, JobResult, Perform, PerformFor, Run, Stored};
+use crate::{
+    Call, Context, ErrorKind, Job, JobError, JobResult, Middleware, Next, Perform, PerformFor, Run, Stored,
+};
 use async_trait::async_trait;
 
 /// A job type with its state bound and its type erased: bytes in, result out.
@@ -38,18 +40,22 @@ impl States {
     }
 }
 
+/// What a handler gets when it is bound, besides its state: all that runs around it, the outermost first.
+pub(crate) type Around = Arc<[Arc<dyn Middleware>]>;
+
 /// Binds a job type to its state; `None` if that was not given.
-pub(crate) fn bind<J: Perform>(states: &States) -> Option<Arc<dyn Handler>> {
-    bind_to::<J, _>(Arc::new(Itself), states)
+pub(crate) fn bind<J: Perform>(states: &States, around: Around) -> Option<Arc<dyn Handler>> {
+    bind_to::<J, _>(Arc::new(Itself), states, around)
 }
 
 /// Binds a job type to what performs it and its state; `None` if that was not given.
 pub(crate) fn bind_to<J: Job, P: PerformFor<J>>(
     performer: Arc<P>,
     states: &States,
+    around: Around,
 ) -> Option<Arc<dyn Handler>> {
     let state = states.get::<P::State>()?;
-    Some(Arc::new(Typed::<J, P> { performer, state, job: PhantomData }))
+    Some(Arc::new(Typed::<J, P> { performer, state, around, job: PhantomData }))
 }
 
 /// Jobs that perform themselves.
@@ -70,6 +76,7 @@ impl<J: Perform> PerformFor<J> for Itself {
 struct Typed<J: Job, P: PerformFor<J>> {
     performer: Arc<P>,
     state: Arc<P::State>,
+    around: Around,
     job: PhantomData<fn() -> J>,
 }
 
@@ -77,13 +84,22 @@ struct Typed<J: Job, P: PerformFor<J>> {
 impl<J: Job, P: PerformFor<J>> Handler for Typed<J, P> {
     async fn handle(&self, payload: Stored<'_>, run: Run) -> JobResult {
         let job: J = payload.decode().map_err(JobError::park)?;
-        let attempt = run.attempt.number;
-        let result = self.performer.perform(&job, &Context::new(self.state.clone(), run)).await;
-        result.map_err(|error| self.with_wait(&job, attempt, error))
+        if self.around.is_empty() {
+            return self.perform(&job, run).await;
+        }
+        let (attempt, cancellation) = (run.attempt.clone(), run.cancellation.clone());
+        let call = Call::new(&job, &attempt, &cancellation);
+        Next::new(&call, &self.around, self.perform(&job, run)).run().await
     }
 }
 
 impl<J: Job, P: PerformFor<J>> Typed<J, P> {
+    async fn perform(&self, job: &J, run: Run) -> JobResult {
+        let attempt = run.attempt.number;
+        let result = self.performer.perform(job, &Context::new(self.state.clone(), run)).await;
+        result.map_err(|error| self.with_wait(job, attempt, error))
+    }
+
     /// The error with the wait that the job itself wants after it.
     fn with_wait(&self, job: &J, attempt: i16, error: JobError) -> JobError {
         if error.kind() != ErrorKind::Retry {

@@ -7,6 +7,7 @@
 mod context;
 mod handler;
 mod job;
+mod middleware;
 mod name;
 mod options;
 mod outcome;
@@ -20,9 +21,12 @@ mod unique;
 #[doc(hidden)]
 pub mod __private;
 
+/// For [`Middleware`], whose trait is async and object-safe.
+pub use async_trait::async_trait;
 pub use context::{Attempt, Context, JobId, Run};
 pub use handler::{Handler, States};
 pub use job::{Job, Perform, PerformFor};
+pub use middleware::{Call, Middleware, Next};
 pub use name::{Kind, MAX_NAME_BYTES, NameError, QueueName};
 pub use options::JobOptions;
 pub use outcome::{ErrorKind, JobError, JobResult, Outcome, decide};

@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::handler::{bind, bind_to};
+use crate::handler::{Around, bind, bind_to};
 use crate::payload::people::show;
 use crate::payload::stored::layouts;
 use crate::{
-    Handler, Job, Kind, NameError, PayloadError, Perform, PerformFor, QueueName, Retry, States, Stored,
+    Handler, Job, Kind, Middleware, NameError, PayloadError, Perform, PerformFor, QueueName, Retry, States,
+    Stored,
 };
 
 /// Where a job type was written.
@@ -55,12 +56,15 @@ pub struct Registration {
 /// A handler, if its state was given.
 type Bound = Option<Arc<dyn Handler>>;
 
+/// Binds a handler that was given as a value.
+type BindTo = dyn Fn(&States, Around) -> Bound + Send + Sync;
+
 /// How a type comes to its handler.
 enum Bind {
     /// It is its own.
-    Itself(fn(&States) -> Bound),
+    Itself(fn(&States, Around) -> Bound),
     /// A value is.
-    To(Box<dyn Fn(&States) -> Bound + Send + Sync>),
+    To(Box<BindTo>),
 }
 
 inventory::collect!(Registration);
@@ -75,7 +79,7 @@ impl Registration {
     /// The registration of a type that another performs.
     pub fn with_handler<J: Job, P: PerformFor<J>>(handler: P) -> Self {
         let handler = Arc::new(handler);
-        let bind = move |states: &States| bind_to::<J, P>(handler.clone(), states);
+        let bind = move |states: &States, around| bind_to::<J, P>(handler.clone(), states, around);
         let described = || format!("{} performed by {}", type_name::<J>(), type_name::<P>());
         Self::new::<J>(described, type_name::<P::State>, Bind::To(Box::new(bind)))
     }
@@ -130,9 +134,21 @@ impl Registration {
     /// # Errors
     /// The type needs a state that is not among `states`.
     pub fn bind(&self, states: &States) -> Result<Arc<dyn Handler>, RegistryError> {
+        self.bind_within(states, &[])
+    }
+
+    /// As [`bind`](Self::bind), with middleware around every attempt: the first is the outermost.
+    ///
+    /// # Errors
+    /// As `bind`.
+    pub fn bind_within(
+        &self,
+        states: &States,
+        middleware: &[Arc<dyn Middleware>],
+    ) -> Result<Arc<dyn Handler>, RegistryError> {
         let bound = match &self.bind {
-            Bind::Itself(bind) => bind(states),
-            Bind::To(bind) => bind(states),
+            Bind::Itself(bind) => bind(states, middleware.into()),
+            Bind::To(bind) => bind(states, middleware.into()),
         };
         bound.ok_or_else(|| RegistryError::MissingState { job: self.described(), state: (self.state_name)() })
     }

@@ -27,10 +27,11 @@ pub use pgq_core::__private::{JobTrait as Job, ShapeTrait as Shape};
 pub use pgq_core::Bincode;
 #[doc(inline)]
 pub use pgq_core::{
-    Attempt, BoxError, Codec, Context, DEFAULT_WAITS, ErrorKind, Handler, HeldWhile, JobError, JobId,
-    JobOptions, JobResult, Json, Kind, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, NameError, OnConflict, Outcome,
-    PayloadError, Perform, PerformFor, QueueName, Registration, Registry, RegistryError, Retry, Run,
-    SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, Stored, Unique, UniqueKey, decide, decode, encode, slow_down,
+    Attempt, BoxError, Call, Codec, Context, DEFAULT_WAITS, ErrorKind, Handler, HeldWhile, JobError, JobId,
+    JobOptions, JobResult, Json, Kind, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, Middleware, NameError, Next,
+    OnConflict, Outcome, PayloadError, Perform, PerformFor, QueueName, Registration, Registry, RegistryError,
+    Retry, Run, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, Stored, Unique, UniqueKey, async_trait, decide,
+    decode, encode, slow_down,
 };
 #[doc(inline)]
 pub use pgq_macros::{PostgresJob as Job, PostgresShape as Shape};

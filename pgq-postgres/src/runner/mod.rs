@@ -28,15 +28,23 @@ mod suspect;
 mod unpark;
 mod unserved;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pgq_core::{Job, Perform, PerformFor, Registry, RegistryError, States};
+use pgq_core::{Job, Middleware, Perform, PerformFor, Registry, RegistryError, States};
 use sqlx::PgPool;
 
 use crate::{Error, Schema};
 pub use handle::{RunnerCounts, RunnerHandle};
 use settings::{Database, Settings};
 pub(crate) use shared::Shared;
+
+/// What handlers are bound to.
+#[derive(Default)]
+pub(crate) struct Bindings {
+    states: States,
+    middleware: Vec<Arc<dyn Middleware>>,
+}
 
 /// Claims jobs and runs them, until told to stop.
 ///
@@ -50,7 +58,7 @@ pub(crate) use shared::Shared;
 #[must_use = "a runner does nothing until .run()"]
 pub struct Runner {
     registry: Result<Registry, RegistryError>,
-    states: States,
+    bindings: Bindings,
     settings: Settings,
     handle: RunnerHandle,
     on_stop: Option<Box<dyn FnOnce() + Send>>,
@@ -82,7 +90,13 @@ impl Runner {
 
     /// What handlers get from `ctx.state()`. Several states of different types may be given.
     pub fn state<S: Send + Sync + 'static>(mut self, state: S) -> Self {
-        self.states.insert(state);
+        self.bindings.states.insert(state);
+        self
+    }
+
+    /// What runs around every attempt of every job; the first that is given is the outermost.
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.bindings.middleware.push(Arc::new(middleware));
         self
     }
 
@@ -220,7 +234,7 @@ impl Runner {
     pub async fn run(self) -> Result<(), Error> {
         let on_stop = self.on_stop;
         let mut signals = shutdown::Signals::listen(self.settings.signals);
-        let started = start::start(self.registry, &self.states, self.settings, self.handle).await?;
+        let started = start::start(self.registry, &self.bindings, self.settings, self.handle).await?;
         let running = started.spawn();
         shutdown::requested(&running.shared, &mut signals).await;
         shutdown::shut_down(running, &mut signals).await;
@@ -237,13 +251,13 @@ impl Runner {
     /// As [`run`](Self::run); besides a failure of the database, and jobs that are still due after 10,000 attempts.
     #[cfg(feature = "testing")]
     pub async fn drain(self) -> Result<Vec<crate::testing::Drained>, Error> {
-        drain::drain(start::start(self.registry, &self.states, self.settings, self.handle).await?).await
+        drain::drain(start::start(self.registry, &self.bindings, self.settings, self.handle).await?).await
     }
 
     fn of(registry: Result<Registry, RegistryError>) -> Self {
         Self {
             registry,
-            states: States::default(),
+            bindings: Bindings::default(),
             settings: Settings::default(),
             handle: RunnerHandle::default(),
             on_stop: None,

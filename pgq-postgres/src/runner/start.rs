@@ -1,13 +1,14 @@
 use std::sync::Arc;
 use std::thread::JoinHandle as ThreadHandle;
 
-use pgq_core::{QueueName, Registry, RegistryError, States};
+use pgq_core::{QueueName, Registry, RegistryError};
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::Bindings;
 use super::claim::Claimer;
 use super::execute::execute;
 use super::handle::RunnerHandle;
@@ -50,14 +51,14 @@ pub(crate) struct Running {
 /// Checks everything that can be wrong before the first claim, and registers the runner.
 pub(crate) async fn start(
     registry: Result<Registry, RegistryError>,
-    states: &States,
+    bindings: &Bindings,
     settings: Settings,
     handle: RunnerHandle,
 ) -> Result<Started, Error> {
     settings.check()?;
     let registry = registry?;
     let queues = queues(&registry, &settings)?;
-    let kinds = kinds(&registry, states)?;
+    let kinds = kinds(&registry, bindings)?;
     let database = settings.connect_options()?;
     let options = runner_options(&database, "pgq start", Commit::Durable);
     check_schema(Patience::new(options, settings.start_patience), &settings.schema).await?;
@@ -140,12 +141,12 @@ fn queues(registry: &Registry, settings: &Settings) -> Result<Vec<String>, Error
     if queues.is_empty() { Err(Error::NoQueues) } else { Ok(queues) }
 }
 
-fn kinds(registry: &Registry, states: &States) -> Result<Kinds, Error> {
+fn kinds(registry: &Registry, bindings: &Bindings) -> Result<Kinds, Error> {
     let mut kinds = Kinds::default();
     for registration in registry.iter() {
         let known = KnownKind {
             name: registration.kind,
-            handler: registration.bind(states)?,
+            handler: registration.bind_within(&bindings.states, &bindings.middleware)?,
             retry: registration.retry.clone(),
             timeout: registration.timeout,
             transactional: registration.transactional,

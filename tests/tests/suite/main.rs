@@ -19,6 +19,7 @@ mod exactly_once;
 mod fencing;
 mod history;
 mod lost_replies;
+mod middleware;
 mod migrate;
 mod partition;
 mod pause;
