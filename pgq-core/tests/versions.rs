@@ -112,6 +112,23 @@ fn another_shape_of_the_same_version_is_refused_at_every_step() {
     }
 }
 
+/// Two types that hold each other, one of which does not ask the other for its shape.
+#[derive(Shape, Serialize, Deserialize)]
+struct Chicken(Vec<Egg>);
+
+#[derive(Shape, Serialize, Deserialize)]
+struct Egg(#[shape(skip)] Option<Box<Chicken>>);
+
+#[derive(Job)]
+#[job(enqueue_only)]
+struct Hatch(Egg);
+
+#[test]
+fn two_types_may_hold_each_other() {
+    assert_ne!(Chicken::SHAPE, Egg::SHAPE);
+    assert_ne!(Hatch::SHAPE, 0);
+}
+
 /// The same jobs, before and after a change inside the types that they hold.
 macro_rules! parcels {
     ($module:ident, $street:ty, $derive:path) => {

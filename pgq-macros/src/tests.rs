@@ -8,7 +8,7 @@ use syn::DeriveInput;
 
 use crate::derive;
 use crate::shape::shape;
-use crate::value::bad_name;
+use crate::value::{KNOWN, bad_name};
 
 fn check(input: TokenStream, expected: ExpectFile) {
     let output = derive(input, quote!(::pgq_core));
@@ -164,6 +164,16 @@ fn shapes_tell_layouts_apart_and_nothing_else() {
         for right in &apart[..index] {
             assert_ne!(shape_of(left), shape_of(right), "{left} and {right}");
         }
+    }
+}
+
+#[test]
+fn every_setting_is_in_the_reference_and_has_an_example() {
+    let (reference, examples) = (include_str!("settings.md"), include_str!("../../docs/jobs.md"));
+    for known in KNOWN {
+        let in_attribute = |line: &&str| line.trim_start().starts_with("#[job(") && line.contains(known.key);
+        assert!(reference.contains(&format!("| `{}", known.key)), "{} in settings.md", known.key);
+        assert!(examples.lines().any(|line| in_attribute(&line)), "{} in docs/jobs.md", known.key);
     }
 }
 

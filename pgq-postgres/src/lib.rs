@@ -48,3 +48,8 @@ pub use schema::{MAX_SCHEMA_BYTES, Schema, SchemaError};
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles the examples of the settings.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/jobs.md")]
+struct Jobs;

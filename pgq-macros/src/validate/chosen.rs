@@ -161,10 +161,15 @@ fn judge(setting: &Setting, chosen: &[Ident], input: &Input) -> Result<()> {
             data.fields.iter().filter_map(|field| field.ident.as_ref()).collect()
         }
         _ => {
+            let key = &setting.key;
+            let alone = if key == "index" {
+                String::new()
+            } else {
+                format!(", or write `{key}` alone for all of it")
+            };
             let message = format!(
-                "`{}` chooses fields by their names, and this type has none: give it names, as in \
-                 `struct Job {{ {first}: .. }}`",
-                setting.key
+                "`{key}({first})` names a field of a struct, and this type has no such fields: make it a struct with \
+                 named fields{alone}"
             );
             return Err(Error::new_spanned(&setting.value, message));
         }
