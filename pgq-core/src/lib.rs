@@ -32,7 +32,9 @@ pub use options::JobOptions;
 pub use outcome::{ErrorKind, JobError, JobResult, Outcome, decide};
 #[cfg(feature = "bincode")]
 pub use payload::Bincode;
-pub use payload::{BoxError, Codec, Json, MAX_PAYLOAD_BYTES, PayloadError, Stored, decode, encode};
+pub use payload::{
+    BoxError, Codec, Json, MAX_INDEX_BYTES, MAX_PAYLOAD_BYTES, PayloadError, Stored, decode, encode,
+};
 pub use pgq_macros::{Job, Shape};
 pub use registry::{Registration, Registry, RegistryError};
 pub use retry::{DEFAULT_WAITS, Retry};

@@ -13,6 +13,7 @@ use crate::Job;
 #[cfg(feature = "bincode")]
 pub use codec::Bincode;
 pub use codec::{BoxError, Codec, Json};
+pub use people::MAX_INDEX_BYTES;
 pub use stored::Stored;
 
 /// The largest encoded payload that is accepted at enqueue, in bytes: 1 MiB. Larger data belongs in a table
@@ -54,6 +55,17 @@ pub enum PayloadError {
         reason: String,
         /// What to change.
         fix: &'static str,
+    },
+    /// The fields to search by are over the limit.
+    #[error(
+        "the fields that `index` names are {bytes} bytes of JSON in this {kind} job, over the limit of \
+         {MAX_INDEX_BYTES}: index what is short, such as a key"
+    )]
+    IndexTooLarge {
+        /// The kind of the job.
+        kind: &'static str,
+        /// The size of the JSON.
+        bytes: usize,
     },
     /// Something that is made of the value by way of JSON cannot be made.
     #[error("cannot make {what} of this {kind} job")]

@@ -201,6 +201,63 @@ fn macros_may_write_jobs() {
     assert_eq!((Notified::KIND, Notified::PRIORITY), ("notified_by_macro", -7));
 }
 
+/// What a user's own macro may pass on, of everything that can be set.
+macro_rules! everything {
+    ($name:ident<$param:ident> { $field:ident: $type:ty, $secret:ident },
+     $old:ty, $state:ty, $codec:ty, $instance:ty, $kind:literal, $version:literal, $wait:literal, $factor:literal) => {
+        #[derive(Job)]
+        #[job(instances($instance = $kind), state = $state, codec = $codec, version = $version)]
+        #[job(upcast_from = $old, backoff = exponential(base = $wait, max = $wait, factor = $factor))]
+        #[job(index($field), sensitive($secret), unique($field, period = $wait), enqueue_only)]
+        #[job(crate = $crate::renamed::queue)]
+        struct $name<$param> {
+            $field: $type,
+            $secret: Vec<$param>,
+        }
+    };
+}
+
+everything!(
+    Passed<T> { id: Option<T>, secret }, OldPassed, Vec<App>, Plain<u8>, Passed<u8>, "passed", 2, "1m", 1.5
+);
+
+#[derive(Job)]
+#[job(kind = "passed", enqueue_only)]
+struct OldPassed;
+
+impl From<OldPassed> for Passed<u8> {
+    fn from(_: OldPassed) -> Self {
+        Self { id: Some(7), secret: vec![] }
+    }
+}
+
+struct Plain<T>(T);
+
+impl<T> pgq_core::Codec for Plain<T> {
+    const TAG: u8 = 130;
+
+    fn encode<V: serde::Serialize>(value: &V, out: &mut Vec<u8>) -> Result<(), pgq_core::BoxError> {
+        pgq_core::Json::encode(value, out)
+    }
+
+    fn decode<V: serde::de::DeserializeOwned>(body: &[u8]) -> Result<V, pgq_core::BoxError> {
+        pgq_core::Json::decode(body)
+    }
+}
+
+#[test]
+fn macros_may_pass_on_every_setting() {
+    let job = Passed { id: Some(3_u8), secret: vec![4] };
+    assert_eq!(format!("{job:?}"), "Passed { id: Some(3), secret: *** }");
+    let bytes = encode(&job).unwrap();
+    assert_eq!(bytes, b"\x82{\"id\":3,\"secret\":[4]}");
+    assert_eq!(decode::<Passed<u8>>(&bytes).unwrap().secret, [4]);
+    assert_eq!((Passed::<u8>::KIND, Passed::<u8>::VERSION), ("passed", 2));
+    let minute = Duration::from_secs(60);
+    let retry = Retry::Exponential { base: minute, factor: 1.5, max: minute, jitter: 0.0 };
+    assert_eq!(Passed::<u8>::RETRY, retry);
+}
+
 #[test]
 fn a_function_may_hold_a_job() {
     struct Local;

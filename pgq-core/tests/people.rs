@@ -109,6 +109,22 @@ fn an_index_has_the_chosen_fields_under_their_names_in_rust() {
     assert_eq!(Open(7, vec![]).__pgq_index().unwrap(), None);
 }
 
+#[derive(Job)]
+#[job(index(text), enqueue_only)]
+struct Long {
+    text: String,
+}
+
+#[test]
+fn an_index_has_a_limit() {
+    let long = |bytes| Long { text: "x".repeat(bytes) }.__pgq_index();
+    assert!(long(1024 - r#"{"text":""}"#.len()).is_ok());
+    let error = long(1024).unwrap_err().to_string();
+    let expected =
+        "the fields that `index` names are 1035 bytes of JSON in this long job, over the limit of 1024";
+    assert!(error.starts_with(expected), "{error}");
+}
+
 #[derive(Job, Serialize)]
 #[job(unique, kind = "report", enqueue_only)]
 struct Whole {

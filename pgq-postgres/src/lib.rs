@@ -28,10 +28,10 @@ pub use pgq_core::Bincode;
 #[doc(inline)]
 pub use pgq_core::{
     Attempt, BoxError, Call, Codec, Context, DEFAULT_WAITS, ErrorKind, Handler, HeldWhile, JobError, JobId,
-    JobOptions, JobResult, Json, Kind, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, Middleware, NameError, Next,
-    OnConflict, Outcome, PayloadError, Perform, PerformFor, QueueName, Registration, Registry, RegistryError,
-    Retry, Run, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, Stored, Unique, UniqueKey, async_trait, decide,
-    decode, encode, slow_down,
+    JobOptions, JobResult, Json, Kind, MAX_INDEX_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, Middleware,
+    NameError, Next, OnConflict, Outcome, PayloadError, Perform, PerformFor, QueueName, Registration,
+    Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, Stored, Unique,
+    UniqueKey, async_trait, decide, decode, encode, slow_down,
 };
 #[doc(inline)]
 pub use pgq_macros::{PostgresJob as Job, PostgresShape as Shape};

@@ -7,6 +7,9 @@ use super::guard::{Elements, Guarded, Limits};
 use super::{Encodable, PayloadError};
 use crate::{Job, MAX_PAYLOAD_BYTES, UniqueKey};
 
+/// How much JSON the fields named by `index` may be, in bytes: 1 KiB. It goes wherever the job's row goes.
+pub const MAX_INDEX_BYTES: usize = 1024;
+
 /// What stands for what is sensitive.
 const MASK: &str = "***";
 
@@ -17,7 +20,12 @@ pub fn mask<T: ?Sized, S: Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::
 
 /// The chosen fields of a job.
 pub fn index<J: Job, T: Serialize>(fields: &T) -> Result<Option<Map<String, Value>>, PayloadError> {
-    match to_value::<J, T>(fields, "the index")? {
+    let value = to_value::<J, T>(fields, "the index")?;
+    let bytes = value.to_string().len();
+    if bytes > MAX_INDEX_BYTES {
+        return Err(PayloadError::IndexTooLarge { kind: J::KIND, bytes });
+    }
+    match value {
         Value::Object(map) => Ok(Some(map)),
         _ => Ok(None),
     }

@@ -19,6 +19,10 @@ struct Seconds;
 struct Endless;
 
 #[derive(Job)]
+#[job(backoff = exponential(base = "0s", max = "10m"))]
+struct Zero;
+
+#[derive(Job)]
 #[job(backoff = exponential(base = "1h", max = "10m"))]
 struct Reversed;
 

@@ -114,6 +114,10 @@ fn exponential(setting: &Setting, parts: Vec<Setting>) -> Result<Policy> {
                        `backoff = exponential(base = \"1s\", max = \"10m\")`";
         return Err(Error::new_spanned(&setting.value, message));
     };
+    if base.is_zero() {
+        let message = "a `base` of zero never grows: write one from \"1ms\" on, or `backoff = fixed(\"0s\")`";
+        return Err(Error::new_spanned(&setting.value, message));
+    }
     if base > max {
         let message = "`base`, the first wait, is longer than `max`, the longest: swap them, or raise `max`";
         return Err(Error::new_spanned(&setting.value, message));
