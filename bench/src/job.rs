@@ -24,7 +24,7 @@ impl Perform for Noop {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "bincode"))]
 mod tests {
     use super::*;
 

@@ -3,6 +3,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod compile_time;
 mod db;
 mod demo;
 mod package;
@@ -33,6 +34,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Start, stop or ask about the development server.
     Db(db::Arguments),
+    /// Measure what the derive costs at compile time.
+    CompileTime(compile_time::Arguments),
     /// Run every check that a change must pass.
     Ci,
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Db(arguments) => db::run(&arguments),
+        Command::CompileTime(arguments) => compile_time::run(&arguments),
         Command::Ci => ci::run(),
     };
     result.unwrap_or_else(|error| {

@@ -17,6 +17,8 @@ mod enqueue;
 mod evolution;
 mod exactly_once;
 mod fencing;
+#[cfg(feature = "bincode")] // it says what the bytes must be
+mod frozen;
 mod history;
 mod lost_replies;
 mod middleware;
