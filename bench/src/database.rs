@@ -1,40 +1,78 @@
-//! A fresh database for each measurement.
+//! The database of a measured program.
+
+use std::str::FromStr;
 
 use anyhow::{Context, Result};
-use pgq_devdb::{Database, Template};
-use pgq_postgres::{Job, Shape, encode};
-use sqlx::{Connection, query, raw_sql};
+use pgq_postgres::{Enqueueable, enqueue_all};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, raw_sql};
 
-use crate::job::Noop;
+/// What a runner sets on its sessions; the bare SQL gets the same.
+const RUNNER_SESSION: [(&str, &str); 6] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_sort", "off"),
+    ("jit", "off"),
+    ("synchronous_commit", "off"),
+];
 
-/// An empty database, from which the others are cloned. It has no tables: those of one build of this program might
-/// not be those of the next.
-pub(crate) async fn template() -> Result<Template> {
-    Template::prepare("bench", async |_: &str| anyhow::Ok(()))
-        .await
-        .context("cannot prepare a database: is the server up, and may this role create databases?")
+/// Where it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Database(PgConnectOptions);
+
+impl Database {
+    /// The one at `DATABASE_URL`.
+    pub(crate) fn from_env() -> Result<Self> {
+        let url = std::env::var("DATABASE_URL").context("DATABASE_URL is not set")?;
+        Ok(Self(PgConnectOptions::from_str(&url)?))
+    }
+
+    pub(crate) async fn connect(&self) -> Result<PgConnection> {
+        Ok(self.0.connect().await?)
+    }
+
+    /// A session as a runner has for claims and settles.
+    pub(crate) async fn connect_as_runner(&self) -> Result<PgConnection> {
+        Ok(self.0.clone().options(RUNNER_SESSION).connect().await?)
+    }
+
+    pub(crate) async fn connect_many(&self, sessions: u64) -> Result<Vec<PgConnection>> {
+        let mut all = Vec::new();
+        for _ in 0..sessions {
+            all.push(self.connect().await?);
+        }
+        Ok(all)
+    }
+
+    /// Opens nothing yet.
+    pub(crate) fn pool(&self, most: u32) -> PgPool {
+        PgPoolOptions::new().max_connections(most).connect_lazy_with(self.0.clone())
+    }
+
+    /// Makes the tables and puts these jobs into them, and leaves everything in the state in which every measurement
+    /// starts: vacuumed, analysed, and all of it on disk.
+    pub(crate) async fn fill<I>(&self, jobs: I) -> Result<()>
+    where
+        I: IntoIterator<Item: Enqueueable>,
+    {
+        let mut connection = self.connect().await?;
+        pgq_postgres::migrate(&mut connection).await?;
+        enqueue_all(&mut connection, jobs).await?;
+        settle_down(&mut connection).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// The tables alone.
+    pub(crate) async fn prepare(&self) -> Result<()> {
+        self.fill(std::iter::empty::<crate::job::Noop>()).await
+    }
 }
 
-/// A database with so many jobs ready, in the state in which every measurement starts: vacuumed, analysed, and
-/// all of it on disk.
-pub(crate) async fn filled(template: &Template, jobs: i64) -> Result<Database> {
-    let database = Database::create(template).await?;
-    let mut connection = database.connect().await?;
-    pgq_postgres::migrate(&mut connection).await?;
-    query(include_str!("sql/fill.sql"))
-        .bind(Noop::QUEUE)
-        .bind(Noop::KIND)
-        .bind(Noop::PRIORITY)
-        .bind(Noop::VERSION)
-        .bind(Noop::SHAPE)
-        .bind(Noop::MAX_ATTEMPTS)
-        .bind(encode(&Noop::new())?)
-        .bind(jobs)
-        .execute(&mut connection)
-        .await?;
-    raw_sql("vacuum analyze").execute(&mut connection).await?;
-    let checkpoint = raw_sql("checkpoint").execute(&mut connection).await;
+/// Vacuums, analyses and writes everything to disk.
+pub(crate) async fn settle_down(connection: &mut PgConnection) -> Result<()> {
+    raw_sql("vacuum analyze").execute(&mut *connection).await?;
+    let checkpoint = raw_sql("checkpoint").execute(connection).await;
     checkpoint.context("the benchmarks need a role that may order a checkpoint")?;
-    connection.close().await?;
-    Ok(database)
+    Ok(())
 }

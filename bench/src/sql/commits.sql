@@ -1,0 +1,1 @@
+select xact_commit from pg_stat_database where datname = $1

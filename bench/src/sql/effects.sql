@@ -1,0 +1,1 @@
+create table bench_effects (n bigint not null)

@@ -1,0 +1,1 @@
+select body from pgq.payloads where job_id = any($1)

@@ -1,0 +1,1 @@
+copy pgq.ready (id, shape, priority, version, max_attempts, queue, kind, payload) from stdin (format binary)

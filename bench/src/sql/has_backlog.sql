@@ -1,0 +1,1 @@
+select exists (select from pgq.scheduled) or exists (select from pgq.finished)

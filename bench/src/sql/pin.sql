@@ -1,0 +1,3 @@
+-- A snapshot is taken by the first statement.
+begin isolation level repeatable read;
+select 1

@@ -1,0 +1,1 @@
+insert into bench_effects (n) values ($1)
