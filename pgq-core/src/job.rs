@@ -1,4 +1,3 @@
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde::{Deserializer, Serializer};
@@ -35,19 +34,19 @@ pub trait Job: Shape + Sized + Send + Sync + 'static {
     /// The stable name of this type in the database.
     const KIND: &'static str;
     /// The queue it goes to unless told otherwise; by default the kind.
-    const QUEUE: &'static str;
+    const QUEUE: &'static str = Self::KIND;
     /// Lower runs first.
-    const PRIORITY: i16;
+    const PRIORITY: i16 = 0;
     /// The version of the payload's layout. [`Shape::SHAPE`] tells two layouts of one version apart.
-    const VERSION: i16;
+    const VERSION: i16 = 1;
     /// How many attempts a job has in all, the first included.
-    const MAX_ATTEMPTS: i16;
+    const MAX_ATTEMPTS: i16 = 4;
     /// How long to wait after a failed attempt.
-    const RETRY: Retry;
+    const RETRY: Retry = Retry::DEFAULT;
     /// How long one attempt may take, if the type says so.
-    const TIMEOUT: Option<Duration>;
+    const TIMEOUT: Option<Duration> = None;
     /// Whether the handler completes its job in its own transaction, for which the job gets a lease of its own.
-    const TRANSACTIONAL: bool;
+    const TRANSACTIONAL: bool = false;
 
     /// Whether there is one such job at a time.
     const UNIQUE: Option<Unique> = None;
@@ -59,10 +58,6 @@ pub trait Job: Shape + Sized + Send + Sync + 'static {
     /// How it reads payloads of older versions.
     #[doc(hidden)]
     const __PGQ_OLDER: Option<Older<Self>> = None;
-
-    /// Whether a payload of this process was decoded again.
-    #[doc(hidden)]
-    fn __pgq_read_back() -> &'static AtomicBool;
 
     #[doc(hidden)]
     fn __pgq_serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;

@@ -3,8 +3,10 @@ mod guard;
 pub(crate) mod people;
 pub(crate) mod stored;
 
+use std::any::TypeId;
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -147,11 +149,23 @@ pub fn encode<J: Job>(job: &J) -> Result<Vec<u8>, PayloadError> {
     if encoded.len > MAX_PAYLOAD_BYTES {
         return Err(PayloadError::TooLarge { kind: J::KIND, bytes: encoded.len });
     }
-    if !J::__pgq_read_back().load(Relaxed) {
+    if is_new(TypeId::of::<J>()) {
         read_back::<J>(&encoded.bytes)?;
-        J::__pgq_read_back().store(true, Relaxed);
+        remember(TypeId::of::<J>());
     }
     Ok(encoded.bytes)
+}
+
+/// The types of which a payload was read back in this process.
+static READ_BACK: LazyLock<RwLock<HashSet<TypeId>>> = LazyLock::new(RwLock::default);
+
+fn is_new(job: TypeId) -> bool {
+    // A set is whole whoever panicked beside it.
+    !READ_BACK.read().unwrap_or_else(PoisonError::into_inner).contains(&job)
+}
+
+fn remember(job: TypeId) {
+    READ_BACK.write().unwrap_or_else(PoisonError::into_inner).insert(job);
 }
 
 /// Whether what was encoded can be decoded. The values are not compared: a map may come back in another order, and a

@@ -14,7 +14,7 @@ use self::people::Shown;
 use crate::input::Input;
 use crate::instance::Arguments;
 use crate::shape::shape;
-use crate::validate::{Codec, Instance, Job, Kinds, Policy};
+use crate::validate::{Codec, DEFAULT_ATTEMPTS, Instance, Job, Kinds, Policy};
 
 pub(crate) fn expand(input: &Input, job: &Job) -> TokenStream {
     match &job.kinds {
@@ -164,38 +164,41 @@ fn job_impl(input: &Input, types: &Concrete<'_>, shown: Option<&Shown>) -> Token
     let unique = job.chosen.unique.as_ref().map(|unique| people::unique(input, unique));
     let Input { target, state, .. } = input;
     let Job { queue, priority, max_attempts, retry, timeout, transactional, version, .. } = job;
-    let queue = queue.as_deref().unwrap_or(kind);
     let older = upcast_from.as_ref().map(older);
-    let version = version.number;
     let codec = self::codec(codec);
-    let retry = self::retry(retry.as_ref());
-    let timeout = match timeout {
-        Some(timeout) => {
-            let timeout = duration(*timeout);
-            quote!(::core::option::Option::Some(#timeout))
+    // The trait has the defaults: what is not written need not be compiled.
+    let queue = queue.as_ref().map(|queue| quote!(const QUEUE: &'static str = #queue;));
+    let priority = (*priority != 0).then(|| quote!(const PRIORITY: i16 = #priority;));
+    let number = version.number;
+    let version = (number != 1).then(|| quote!(const VERSION: i16 = #number;));
+    let max_attempts =
+        (*max_attempts != DEFAULT_ATTEMPTS).then(|| quote!(const MAX_ATTEMPTS: i16 = #max_attempts;));
+    let retry = retry.as_ref().map(self::retry).map(|retry| quote!(const RETRY: __pgq::Retry = #retry;));
+    let timeout = timeout.map(duration).map(|timeout| {
+        quote! {
+            const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#timeout);
         }
-        None => quote!(::core::option::Option::None),
-    };
+    });
+    let transactional = transactional.then(|| {
+        quote!(
+            const TRANSACTIONAL: bool = true;
+        )
+    });
     quote! {
         #[automatically_derived]
         impl __pgq::Job for #target {
             type State = #state;
             type Codec = #codec;
             const KIND: &'static str = #kind;
-            const QUEUE: &'static str = #queue;
-            const PRIORITY: i16 = #priority;
-            const VERSION: i16 = #version;
-            const MAX_ATTEMPTS: i16 = #max_attempts;
-            const RETRY: __pgq::Retry = #retry;
-            const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
-            const TRANSACTIONAL: bool = #transactional;
+            #queue
+            #priority
+            #version
+            #max_attempts
+            #retry
+            #timeout
+            #transactional
             #older
             #unique
-
-            fn __pgq_read_back() -> &'static ::core::sync::atomic::AtomicBool {
-                static READ_BACK: ::core::sync::atomic::AtomicBool = ::core::sync::atomic::AtomicBool::new(false);
-                &READ_BACK
-            }
 
             fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
                 &self,
@@ -216,10 +219,9 @@ fn job_impl(input: &Input, types: &Concrete<'_>, shown: Option<&Shown>) -> Token
     }
 }
 
-fn retry(policy: Option<&Policy>) -> TokenStream {
+fn retry(policy: &Policy) -> TokenStream {
     match policy {
-        None => quote!(__pgq::Retry::DEFAULT),
-        Some(Policy::Waits(waits)) => {
+        Policy::Waits(waits) => {
             let count = waits.len();
             let waits = waits.iter().copied().map(duration);
             quote! {{
@@ -227,11 +229,11 @@ fn retry(policy: Option<&Policy>) -> TokenStream {
                 __pgq::Retry::Waits(::std::borrow::Cow::Borrowed(&__PGQ_WAITS))
             }}
         }
-        Some(Policy::Fixed(wait)) => {
+        Policy::Fixed(wait) => {
             let wait = duration(*wait);
             quote!(__pgq::Retry::Fixed(#wait))
         }
-        Some(Policy::Exponential { base, factor, max, jitter }) => {
+        Policy::Exponential { base, factor, max, jitter } => {
             let (base, max) = (duration(*base), duration(*max));
             quote!(__pgq::Retry::Exponential { base: #base, factor: #factor, max: #max, jitter: #jitter })
         }

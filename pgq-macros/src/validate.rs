@@ -18,7 +18,7 @@ use crate::input::Input;
 pub(crate) use chosen::{Chosen, Sensitive, Unique};
 pub(crate) use codec::Codec;
 pub(crate) use instances::Instance;
-pub(crate) use retry::Policy;
+pub(crate) use retry::{DEFAULT_ATTEMPTS, Policy};
 pub(crate) use version::Version;
 
 /// A job whose settings all make sense.

@@ -113,7 +113,7 @@ fn compile(folder: &Path, command: &str) -> Result<Duration> {
     fs::write(&source, text)?;
     let mut compile = Command::new(cargo().get_program());
     compile.current_dir(folder).arg(command).arg("--quiet").stderr(Stdio::inherit());
-    compile.env("CARGO_TARGET_DIR", root().join("target/compile-time/target"));
+    compile.env("CARGO_TARGET_DIR", root().join("target/compile-time/target")).env("CARGO_INCREMENTAL", "0");
     let begin = Instant::now();
     succeed(&mut compile)?;
     Ok(begin.elapsed())

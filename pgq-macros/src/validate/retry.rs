@@ -10,7 +10,7 @@ use crate::attr::{self, Setting};
 use crate::value::duration_of;
 
 /// The attempts of a job that says nothing else; pgq-core's `DEFAULT_WAITS` and one.
-const DEFAULT_ATTEMPTS: i16 = 4;
+pub(crate) const DEFAULT_ATTEMPTS: i16 = 4;
 
 /// How long a job waits after a failed attempt.
 #[derive(Debug, Clone)]

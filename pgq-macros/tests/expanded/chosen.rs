@@ -42,13 +42,6 @@ const _: () = {
         type State = ();
         type Codec = __pgq::__private::DefaultCodec;
         const KIND: &'static str = "send";
-        const QUEUE: &'static str = "send";
-        const PRIORITY: i16 = 0i16;
-        const VERSION: i16 = 1i16;
-        const MAX_ATTEMPTS: i16 = 4i16;
-        const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
-        const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
-        const TRANSACTIONAL: bool = false;
         const UNIQUE: ::core::option::Option<__pgq::Unique> = ::core::option::Option::Some(
             __pgq::Unique::while_queued()
                 .period(::core::time::Duration::new(3600u64, 0u32))
@@ -76,12 +69,6 @@ const _: () = {
                     wait: &self.wait,
                 },
             )
-        }
-        fn __pgq_read_back() -> &'static ::core::sync::atomic::AtomicBool {
-            static READ_BACK: ::core::sync::atomic::AtomicBool = ::core::sync::atomic::AtomicBool::new(
-                false,
-            );
-            &READ_BACK
         }
         fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
             &self,

@@ -26,16 +26,6 @@ const _: () = {
         type State = App;
         type Codec = __pgq::__private::DefaultCodec;
         const KIND: &'static str = "";
-        const QUEUE: &'static str = "";
-        const PRIORITY: i16 = 0;
-        const VERSION: i16 = 1;
-        const MAX_ATTEMPTS: i16 = 1;
-        const RETRY: __pgq::Retry = __pgq::Retry::DEFAULT;
-        const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
-        const TRANSACTIONAL: bool = false;
-        fn __pgq_read_back() -> &'static ::core::sync::atomic::AtomicBool {
-            ::core::unreachable!()
-        }
         fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
             &self,
             _: __PgqS,

@@ -25,7 +25,6 @@ const _: () = {
         const KIND: &'static str = "mail/report";
         const QUEUE: &'static str = "mail";
         const PRIORITY: i16 = -3i16;
-        const VERSION: i16 = 1i16;
         const MAX_ATTEMPTS: i16 = 3i16;
         const RETRY: __pgq::Retry = {
             const __PGQ_WAITS: [::core::time::Duration; 2usize] = [
@@ -37,13 +36,6 @@ const _: () = {
         const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(
             ::core::time::Duration::new(0u64, 500000000u32),
         );
-        const TRANSACTIONAL: bool = false;
-        fn __pgq_read_back() -> &'static ::core::sync::atomic::AtomicBool {
-            static READ_BACK: ::core::sync::atomic::AtomicBool = ::core::sync::atomic::AtomicBool::new(
-                false,
-            );
-            &READ_BACK
-        }
         fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
             &self,
             __pgq_serializer: __PgqS,
