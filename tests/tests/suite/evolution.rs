@@ -144,7 +144,7 @@ async fn a_layout_that_changed_without_a_version_is_parked_and_runs_after_the_fi
             assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Park { .. })), "{outcomes:?}");
             assert_eq!(outcomes.len(), 2);
             let told: Vec<String> =
-                query_scalar("select error from pgq.failures").fetch_all(&pool).await.unwrap();
+                sqlx::query_scalar("select error from pgq.failures").fetch_all(&pool).await.unwrap();
             assert_eq!(told.len(), 2);
             assert!(told[0].contains("version = 2") && told[0].contains("upcast_from"), "{}", told[0]);
         }
