@@ -10,11 +10,16 @@ use super::{Enqueue, Enqueued, ToEnqueue};
 use crate::time::{micros, micros_of};
 use crate::{Error, Schema};
 
-/// How many jobs are on their way at a time.
-const CHUNK_JOBS: usize = 5_000;
+/// How many jobs one `COPY` takes: few at first, since their ids are reserved before they are counted.
+const FIRST_STRETCH: usize = 1_000;
+const LONGEST_STRETCH: usize = 64_000;
 
-/// How many bytes of them.
-const CHUNK_BYTES: usize = 4 << 20;
+/// How many bytes are sent at a time. The server works on them while the next are encoded.
+const SENT_BYTES: usize = 64 << 10;
+
+/// How many bytes of scheduled jobs and of large bodies, and how many unique jobs, wait for the end of a stretch.
+const WAITING_BYTES: usize = 4 << 20;
+const WAITING_UNIQUE: usize = 5_000;
 
 /// What [`enqueue_all`] takes: jobs, jobs with settings of their own, and prepared jobs of any types.
 pub trait Enqueueable {
@@ -46,8 +51,8 @@ impl Enqueueable for Prepared {
 /// Enqueues many jobs, all or none of them, and says in their order what became of each. With a pool they have a
 /// transaction of their own; with a transaction they are part of it.
 ///
-/// They are taken from the iterator, encoded and sent by `COPY` in chunks of 5,000 jobs or 4 MiB, so a million of them
-/// need not be in memory at a time. All must go to the same schema.
+/// They are taken from the iterator one by one, encoded, and sent by `COPY`, so a million of them need not be in memory at
+/// a time. All must go to the same schema.
 ///
 /// ```no_run
 /// # use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, enqueue_all};
@@ -71,13 +76,17 @@ where
     I: IntoIterator<Item: Enqueueable>,
 {
     let mut jobs = jobs.into_iter();
+    let mut bulk = Bulk::default();
+    let mut next = bulk.next(&mut jobs)?;
+    if next.is_none() {
+        return Ok(Vec::new());
+    }
     let mut connection = acquire.acquire().await?;
     let mut tx = Connection::begin(&mut *connection).await?;
-    let mut bulk = Bulk::default();
-    let mut done = false;
-    while !done {
-        done = bulk.gather(&mut jobs)?;
-        bulk.send(&mut tx).await?;
+    let mut size = FIRST_STRETCH;
+    while let Some(first) = next {
+        next = bulk.stretch(first, &mut jobs, size, &mut tx).await?;
+        size = (size * 4).min(LONGEST_STRETCH);
     }
     bulk.wake(&mut tx).await?;
     tx.commit().await?;
@@ -87,77 +96,83 @@ where
 /// A large enqueue under way.
 #[derive(Default)]
 struct Bulk {
-    schema: Option<Schema>,
-    chunk: Vec<Prepared>,
+    schema: Schema,
+    queues: BTreeSet<String>,
     ready: Rows,
     scheduled: Rows,
     payloads: Rows,
-    queues: BTreeSet<String>,
+    /// With the places of their answers.
+    unique: Vec<(usize, Prepared)>,
     enqueued: Vec<Enqueued>,
 }
 
 impl Bulk {
-    /// Takes the next chunk. True if it was the last.
-    fn gather(&mut self, jobs: &mut impl Iterator<Item: Enqueueable>) -> Result<bool, Error> {
-        let mut bytes = 0;
-        while self.chunk.len() < CHUNK_JOBS && bytes < CHUNK_BYTES {
-            let Some(job) = jobs.next() else { return Ok(true) };
-            let job = job.into_prepared()?;
-            if self.schema.get_or_insert_with(|| job.schema.clone()).name() != job.schema.name() {
-                return Err(Error::Setting(format!(
-                    "enqueue_all was given jobs for the schemas {:?} and {:?}: call it for each",
-                    self.schema.as_ref().map_or("", Schema::name),
-                    job.schema.name()
-                )));
-            }
-            bytes += job.body.len();
-            if !self.queues.contains(&*job.queue) {
-                self.queues.insert(job.queue.clone().into_owned());
-            }
-            self.chunk.push(job);
+    /// Checks and encodes the next job.
+    fn next(&mut self, jobs: &mut impl Iterator<Item: Enqueueable>) -> Result<Option<Prepared>, Error> {
+        let Some(job) = jobs.next() else { return Ok(None) };
+        let job = job.into_prepared()?;
+        if self.queues.is_empty() {
+            self.schema = job.schema.clone();
         }
-        Ok(false)
+        if self.schema.name() != job.schema.name() {
+            return Err(Error::Setting(format!(
+                "enqueue_all was given jobs for the schemas {:?} and {:?}: call it for each",
+                self.schema.name(),
+                job.schema.name()
+            )));
+        }
+        if !self.queues.contains(&*job.queue) {
+            self.queues.insert(job.queue.clone().into_owned());
+        }
+        Ok(Some(job))
     }
 
-    /// Writes the chunk.
-    async fn send(&mut self, to: &mut PgConnection) -> Result<(), Error> {
-        let Some(schema) = self.schema.clone() else { return Ok(()) };
-        let chunk = std::mem::take(&mut self.chunk);
-        let common = chunk.iter().filter(|job| job.unique.is_none()).count();
-        let (ids, now) = reserve(&schema, common, to).await?;
-        let mut ids = ids.into_iter();
-        let first = self.enqueued.len();
-        let mut unique = Vec::new();
-        for job in &chunk {
-            // A unique job's answer takes this place as soon as it is known.
-            let mut id = 0;
-            match job.unique {
-                Some(_) => unique.push((self.enqueued.len() - first, job)),
-                None => {
-                    id = ids.next().ok_or(sqlx::Error::RowNotFound)?;
-                    self.write(id, now, job)?;
-                }
-            }
-            self.enqueued.push(Enqueued::New(JobId(id)));
-        }
+    /// Writes up to that many jobs, and returns the first of the next stretch.
+    async fn stretch(
+        &mut self,
+        first: Prepared,
+        jobs: &mut impl Iterator<Item: Enqueueable>,
+        size: usize,
+        to: &mut PgConnection,
+    ) -> Result<Option<Prepared>, Error> {
+        let schema = self.schema.clone();
         let statements = schema.statements();
-        self.ready.send(to, statements.copy_ready.as_str()).await?;
+        let (ids, now) = reserve(&schema, size, to).await?;
+        let mut copy = to.copy_in_raw(statements.copy_ready.as_str()).await?;
+        let mut next = Some(first);
+        for id in ids {
+            let Some(job) = next else { break };
+            self.write(id, now, job)?;
+            // An error leaves the copy unfinished, which ends it and the transaction.
+            next = self.next(jobs)?;
+            if self.ready.len() >= SENT_BYTES {
+                self.ready.pass_to(&mut copy).await?;
+            }
+            if self.is_long() {
+                break;
+            }
+        }
+        self.ready.finish(copy).await?;
         self.scheduled.send(to, statements.copy_scheduled.as_str()).await?;
         self.payloads.send(to, statements.copy_payloads.as_str()).await?;
-        if !unique.is_empty() {
-            let (places, jobs): (Vec<usize>, Vec<&Prepared>) = unique.into_iter().unzip();
-            let answers = enqueue_unique(&schema, &jobs, to).await?;
-            for (place, answer) in places.into_iter().zip(answers) {
-                self.enqueued[first + place] = answer?;
-            }
-        }
-        self.chunk = chunk;
-        self.chunk.clear();
-        Ok(())
+        self.send_unique(&schema, to).await?;
+        Ok(next)
+    }
+
+    /// Whether enough waits for the end of the stretch.
+    fn is_long(&self) -> bool {
+        self.scheduled.len() + self.payloads.len() >= WAITING_BYTES || self.unique.len() >= WAITING_UNIQUE
     }
 
     /// Puts a job into the rows of its table.
-    fn write(&mut self, id: i64, now: i64, job: &Prepared) -> Result<(), Error> {
+    fn write(&mut self, id: i64, now: i64, job: Prepared) -> Result<(), Error> {
+        let place = self.enqueued.len();
+        // A unique job's answer takes this place as soon as it is known.
+        self.enqueued.push(Enqueued::New(JobId(id)));
+        if job.unique.is_some() {
+            self.unique.push((place, job));
+            return Ok(());
+        }
         let run_at = match job.when {
             When::Now => None,
             When::After(delay) => Some(now.saturating_add(micros(delay))),
@@ -195,15 +210,24 @@ impl Bulk {
         Ok(())
     }
 
+    async fn send_unique(&mut self, schema: &Schema, to: &mut PgConnection) -> Result<(), Error> {
+        if self.unique.is_empty() {
+            return Ok(());
+        }
+        let (places, jobs): (Vec<usize>, Vec<Prepared>) = self.unique.drain(..).unzip();
+        let answers = enqueue_unique(schema, &jobs.iter().collect::<Vec<_>>(), to).await?;
+        for (place, answer) in places.into_iter().zip(answers) {
+            self.enqueued[place] = answer?;
+        }
+        Ok(())
+    }
+
     /// Wakes runners that sleep where a job now is.
     async fn wake(&self, tx: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let Some(schema) = &self.schema else { return Ok(()) };
         let queues: Vec<&str> = self.queues.iter().map(String::as_str).collect();
-        query(schema.statements().wake_queues.clone())
-            .bind(queues)
-            .bind(schema.channel())
-            .execute(tx)
-            .await?;
+        let wake =
+            query(self.schema.statements().wake_queues.clone()).bind(queues).bind(self.schema.channel());
+        wake.execute(tx).await?;
         Ok(())
     }
 }
@@ -214,9 +238,6 @@ async fn reserve(
     jobs: usize,
     connection: &mut PgConnection,
 ) -> Result<(Vec<i64>, i64), sqlx::Error> {
-    if jobs == 0 {
-        return Ok((Vec::new(), 0));
-    }
     let reserve =
         query(schema.statements().reserve_ids.clone()).bind(i32::try_from(jobs).unwrap_or(i32::MAX));
     let row = reserve.fetch_one(connection).await?;

@@ -2,6 +2,7 @@
 //! <https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.4>.
 
 use sqlx::PgConnection;
+use sqlx::postgres::PgCopyIn;
 
 /// What every stream begins with: a signature, flags, and the length of an extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -9,17 +10,23 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// What every stream ends with: a row of -1 columns.
 const TRAILER: &[u8] = &[0xff, 0xff];
 
+/// A `COPY` under way.
+type Copy<'a> = PgCopyIn<&'a mut PgConnection>;
+
 /// Rows of one table on their way to it.
 #[derive(Default)]
 pub(super) struct Rows {
     bytes: Vec<u8>,
+    /// Whether the header is written.
+    begun: bool,
 }
 
 impl Rows {
     /// Begins a row of that many columns.
     pub(super) fn row(&mut self, columns: i16) {
-        if self.bytes.is_empty() {
+        if !self.begun {
             self.bytes.extend_from_slice(HEADER);
+            self.begun = true;
         }
         self.bytes.extend_from_slice(&columns.to_be_bytes());
     }
@@ -57,16 +64,35 @@ impl Rows {
         self.bytes.extend_from_slice(&(-1_i32).to_be_bytes());
     }
 
-    /// Sends all rows, and begins anew.
-    pub(super) async fn send(&mut self, to: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
-        if self.bytes.is_empty() {
-            return Ok(());
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Sends what is there to a copy that goes on.
+    pub(super) async fn pass_to(&mut self, copy: &mut Copy<'_>) -> Result<(), sqlx::Error> {
+        copy.send(self.bytes.as_slice()).await?;
+        self.bytes.clear();
+        Ok(())
+    }
+
+    /// Sends the rest, and ends the copy.
+    pub(super) async fn finish(&mut self, mut copy: Copy<'_>) -> Result<(), sqlx::Error> {
+        if !self.begun {
+            self.bytes.extend_from_slice(HEADER);
         }
         self.bytes.extend_from_slice(TRAILER);
-        let mut copy = to.copy_in_raw(statement).await?;
-        copy.send(self.bytes.as_slice()).await?;
+        self.pass_to(&mut copy).await?;
         copy.finish().await?;
-        self.bytes.clear();
+        self.begun = false;
+        Ok(())
+    }
+
+    /// Sends all rows in a copy of their own.
+    pub(super) async fn send(&mut self, to: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
+        if self.begun {
+            let copy = to.copy_in_raw(statement).await?;
+            self.finish(copy).await?;
+        }
         Ok(())
     }
 }
