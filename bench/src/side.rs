@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::database::Database;
 use crate::gate;
+#[cfg(feature = "bincode")]
+use crate::workloads::decode;
 use crate::workloads::{
     backlog, drain, enqueue_bulk, enqueue_single, many, mixed, pickup, pinned, retries, steady,
     transactional, unique,
@@ -47,6 +49,8 @@ enum Work {
     Transactional(transactional::Flags),
     Unique(unique::Flags),
     Retries(retries::Flags),
+    #[cfg(feature = "bincode")]
+    Decode(decode::Flags),
 }
 
 /// Does the work that the command line after `side` asks for.
@@ -66,6 +70,8 @@ pub(crate) async fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
         Work::Runner => many::runner(&database).await?,
         Work::Transactional(flags) => transactional::side(side, flags, &database).await?,
         Work::Unique(flags) => unique::side(side, flags, &database).await?,
+        #[cfg(feature = "bincode")]
+        Work::Decode(flags) => decode::side(side, flags).await?,
         Work::Retries(flags) => retries::side(side, flags, &database).await?,
     };
     gate::close(&outcome.into()).await

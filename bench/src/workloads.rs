@@ -1,6 +1,8 @@
 //! The workloads, one a file. Each says what its cases are, and what each side of it does.
 
 pub(crate) mod backlog;
+#[cfg(feature = "bincode")]
+pub(crate) mod decode;
 pub(crate) mod drain;
 pub(crate) mod enqueue_bulk;
 pub(crate) mod enqueue_single;
@@ -47,6 +49,9 @@ pub(crate) enum Workload {
     Unique,
     /// Every job fails once.
     Retries,
+    /// Decode payloads, without a database.
+    #[cfg(feature = "bincode")]
+    Decode,
 }
 
 /// What one workload showed.
@@ -84,6 +89,8 @@ impl Workload {
                 (transactional::NAME, transactional::ABOUT, transactional::run(harness).await?)
             }
             Self::Unique => (unique::NAME, unique::ABOUT, unique::run(harness).await?),
+            #[cfg(feature = "bincode")]
+            Self::Decode => (decode::NAME, decode::ABOUT, decode::run(harness).await?),
             Self::Retries => (retries::NAME, retries::ABOUT, retries::run(harness).await?),
         };
         Ok(WorkloadResult { name, about, cases })
