@@ -185,3 +185,12 @@ fn names_are_judged_as_pgq_core_judges_them() {
         assert_eq!(bad_name(&name.replace("\\0", "\0")), verdict == "bad", "{name:?}");
     }
 }
+
+/// The table stands in the reference of the derive, which is packaged, and in the guide, which is not.
+#[test]
+fn the_guide_has_the_same_table_of_settings() {
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/jobs.md"));
+    let Ok(guide) = guide else { return };
+    let rows = include_str!("settings.md").lines().filter(|line| line.starts_with('|'));
+    rows.for_each(|row| assert!(guide.contains(row), "docs/jobs.md lacks the row {row}"));
+}

@@ -80,11 +80,7 @@ impl<S: Send + Sync> DatabaseContext for Context<S> {
     }
 
     async fn complete_in(&self, mut tx: Transaction<'_, Postgres>) -> Result<(), Error> {
-        let job = match extension(self)? {
-            Extension::InRunner(job) => job,
-            #[cfg(feature = "testing")]
-            Extension::Detached(_) => return Ok(tx.commit().await?),
-        };
+        let Some(job) = extension(self)?.in_runner() else { return Ok(tx.commit().await?) };
         if !job.transactional {
             return Err(Error::NotTransactional);
         }
@@ -109,12 +105,17 @@ fn extension<S>(context: &Context<S>) -> Result<&Extension, Error> {
 }
 
 impl Extension {
+    /// None where a test calls the handler itself.
+    fn in_runner(&self) -> Option<&InRunner> {
+        match self {
+            Self::InRunner(job) => Some(job),
+            #[cfg(feature = "testing")]
+            Self::Detached(_) => None,
+        }
+    }
+
     /// Whether the handler has completed its job.
     pub(crate) fn is_completed(&self) -> bool {
-        match self {
-            Self::InRunner(job) => job.completed.load(SeqCst),
-            #[cfg(feature = "testing")]
-            Self::Detached(_) => false,
-        }
+        self.in_runner().is_some_and(|job| job.completed.load(SeqCst))
     }
 }
