@@ -1,0 +1,193 @@
+//! The workloads, measured as ours are.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::flags::{Drain, EnqueueBulk, EnqueueSingle, Pickup, Steady, Work};
+use crate::latency::percentiles;
+use crate::{Payload, Peer, gate, handler};
+
+/// How often the database is asked whether all is done, once it may be.
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
+
+/// How long nothing may happen before a measurement is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The first pick-ups only warm up.
+const WARM_UP: u64 = 10;
+
+/// What a payload of JSON has beside its filler, about.
+const AROUND_FILLER: usize = 32;
+
+pub(crate) async fn run<P: Peer>(peer: &P, work: &Work) -> Result<Value> {
+    let outcome = match work {
+        Work::EnqueueSingle(flags) => enqueue_single(peer, flags).await?,
+        Work::EnqueueBulk(flags) => enqueue_bulk(peer, flags).await?,
+        Work::Drain(flags) => drain(peer, flags).await?,
+        Work::Pickup(flags) => pickup(peer, flags).await?,
+        Work::Steady(flags) => steady(peer, flags).await?,
+    };
+    Ok(outcome.into())
+}
+
+async fn enqueue_single<P: Peer>(peer: &P, flags: &EnqueueSingle) -> Result<Map<String, Value>> {
+    // Opens as many sessions as there are producers, and prepares their statements.
+    each_producer(flags.producers, flags.producers, peer, 0).await?;
+    gate::open().await?;
+    let begin = Instant::now();
+    let latencies = each_producer(flags.producers, flags.jobs, peer, 0).await?;
+    let time = begin.elapsed();
+    let (left, made) = (peer.left().await?, flags.jobs + flags.producers);
+    ensure!(left == made, "{left} jobs are there instead of {made}");
+    let mut outcome = outcome(flags.jobs, time);
+    outcome.extend(percentiles(latencies));
+    Ok(outcome)
+}
+
+async fn each_producer<P: Peer>(producers: u64, jobs: u64, peer: &P, micros: u64) -> Result<Vec<Duration>> {
+    let produce = |producer: u64| {
+        let peer = peer.clone();
+        tokio::spawn(async move {
+            let mut took = Vec::new();
+            for n in jobs * producer / producers..jobs * (producer + 1) / producers {
+                let begin = Instant::now();
+                peer.enqueue(payload(n, micros, 64)).await?;
+                took.push(begin.elapsed());
+            }
+            anyhow::Ok(took)
+        })
+    };
+    let all: Vec<_> = (0..producers).map(produce).collect();
+    let mut latencies = Vec::new();
+    for producer in all {
+        latencies.extend(producer.await??);
+    }
+    Ok(latencies)
+}
+
+async fn enqueue_bulk<P: Peer>(peer: &P, flags: &EnqueueBulk) -> Result<Map<String, Value>> {
+    let jobs = (0..flags.jobs).map(|n| payload(n, 0, 64)).collect();
+    gate::open().await?;
+    let begin = Instant::now();
+    peer.enqueue_bulk(jobs).await?;
+    let time = begin.elapsed();
+    let left = peer.left().await?;
+    ensure!(left == flags.jobs, "{left} jobs are there instead of {}", flags.jobs);
+    Ok(outcome(flags.jobs, time))
+}
+
+async fn drain<P: Peer>(peer: &P, flags: &Drain) -> Result<Map<String, Value>> {
+    peer.enqueue_bulk((0..flags.jobs).map(|n| payload(n, 0, flags.payload_bytes)).collect()).await?;
+    peer.execute("vacuum analyze").await?;
+    peer.execute("checkpoint").await?;
+    gate::open().await?;
+    let begin = Instant::now();
+    let mut running = start(peer);
+    finish(peer, &mut running, flags.jobs).await?;
+    let time = begin.elapsed();
+    Ok(outcome(flags.jobs, time))
+}
+
+async fn pickup<P: Peer>(peer: &P, flags: &Pickup) -> Result<Map<String, Value>> {
+    let mut starts = handler::starts();
+    let _running = start(peer);
+    let mut latencies = Vec::new();
+    for n in 0..WARM_UP + flags.jobs {
+        if n == WARM_UP {
+            gate::open().await?;
+        }
+        sleep(Duration::from_millis(flags.gap_ms)).await;
+        peer.enqueue(payload(n, 0, 64)).await?;
+        let committed = Instant::now();
+        let began = timeout(PATIENCE, starts.recv()).await.context("no job begins any more")?;
+        let (_, at) = began.context("the worker has ended")?;
+        if n >= WARM_UP {
+            latencies.push(at.saturating_duration_since(committed));
+        }
+    }
+    let mut outcome = Map::from_iter([("jobs".into(), json!(flags.jobs))]);
+    outcome.extend(percentiles(latencies));
+    Ok(outcome)
+}
+
+async fn steady<P: Peer>(peer: &P, flags: &Steady) -> Result<Map<String, Value>> {
+    let (jobs, micros) = (flags.rate * flags.seconds, (flags.handler_ms * 1000.0) as u64);
+    let mut starts = handler::starts();
+    let mut running = start(peer);
+    // One job shows that the worker is up, and is not measured.
+    peer.enqueue(payload(jobs, 0, 64)).await?;
+    timeout(PATIENCE, starts.recv()).await.context("the worker does not begin")?;
+    gate::open().await?;
+    let begin = Instant::now();
+    let producers: Vec<_> = (0..flags.producers)
+        .map(|producer| {
+            let share = jobs * producer / flags.producers..jobs * (producer + 1) / flags.producers;
+            let pace = Duration::from_secs_f64(flags.producers as f64 / flags.rate as f64);
+            tokio::spawn(at_pace(peer.clone(), share, pace, micros))
+        })
+        .collect();
+    let mut committed = Vec::new();
+    for producer in producers {
+        committed.extend(producer.await??);
+    }
+    let mut latencies = Vec::new();
+    while latencies.len() < committed.len() {
+        let began = timeout(PATIENCE, starts.recv()).await.context("no job begins any more")?;
+        let (n, at) = began.context("the worker has ended")?;
+        latencies.push(at.saturating_duration_since(committed[usize::try_from(n)?]));
+    }
+    finish(peer, &mut running, jobs + 1).await?;
+    let mut outcome = outcome(jobs, begin.elapsed());
+    outcome.extend(percentiles(latencies));
+    Ok(outcome)
+}
+
+async fn at_pace<P: Peer>(
+    peer: P,
+    share: std::ops::Range<u64>,
+    pace: Duration,
+    micros: u64,
+) -> Result<Vec<Instant>> {
+    let mut ticks = interval(pace);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut committed = Vec::new();
+    for n in share {
+        ticks.tick().await;
+        peer.enqueue(payload(n, micros, 64)).await?;
+        committed.push(Instant::now());
+    }
+    Ok(committed)
+}
+
+/// On a thread of its own, since not all of them can be told to be `Send`. What they spawn goes to the runtime. It ends
+/// with the program.
+fn start<P: Peer>(peer: &P) -> JoinHandle<Result<()>> {
+    let peer = peer.clone();
+    spawn_blocking(move || Handle::current().block_on(peer.run()))
+}
+
+/// Waits until SQL counts no job that has not completed.
+async fn finish<P: Peer>(peer: &P, running: &mut JoinHandle<Result<()>>, jobs: u64) -> Result<()> {
+    while handler::handled() < jobs || peer.left().await? > 0 {
+        if running.is_finished() {
+            running.await??;
+            bail!("the worker has ended");
+        }
+        sleep(LOOK_INTERVAL).await;
+    }
+    Ok(())
+}
+
+fn payload(n: u64, micros: u64, bytes: usize) -> Payload {
+    Payload { n, micros, filler: "x".repeat(bytes.saturating_sub(AROUND_FILLER)) }
+}
+
+fn outcome(jobs: u64, time: Duration) -> Map<String, Value> {
+    let rate = jobs as f64 / time.as_secs_f64();
+    Map::from_iter([("jobs".into(), json!(jobs)), ("jobs_per_s".into(), json!(rate))])
+}
