@@ -1,13 +1,14 @@
-//! awa, by its README. Tuned: four claimers for the one queue, which its documentation of `QueueConfig::claimers` names
-//! for hot queues, 200 workers instead of 50, and `QueueStorage::enqueue_params_copy` for bulk, which the documentation
-//! of `insert_many_copy` prefers for many. Its defaults enqueue bulk by `insert_many_copy_from_pool`.
+//! awa, by its README; bulk is `insert_many_copy_from_pool`. Tuned: four claimers for the one queue, which its
+//! documentation of `QueueConfig::claimers` names for hot queues, and 200 workers instead of 50. Its
+//! `QueueStorage::enqueue_params_copy`, which it prefers for many jobs, is not used: what it makes is not in `awa.jobs`
+//! before a worker has started, so it could not be counted.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use awa::{
-    Client, InsertOpts, InsertParams, JobArgs, JobResult, QueueConfig, QueueStorage, QueueStorageConfig,
-    insert_many_copy_from_pool, insert_with, model::insert::params_with,
+    Client, InsertOpts, InsertParams, JobArgs, JobResult, QueueConfig, insert_many_copy_from_pool,
+    insert_with, model::insert::params_with,
 };
 use pgq_peer_shared::{Payload, Peer, QUEUE, SESSIONS, Setting, handle};
 use serde::{Deserialize, Serialize};
@@ -45,14 +46,10 @@ impl Peer for Awa {
     }
 
     async fn enqueue_bulk(&self, jobs: Vec<Payload>) -> Result<()> {
-        let storage = QueueStorage::new(QueueStorageConfig::default())?;
         let params = jobs.into_iter().map(|payload| params_with(&Bench { payload }, options()));
         let params = params.collect::<Result<Vec<InsertParams>, _>>()?;
         for chunk in params.chunks(CHUNK_JOBS) {
-            match self.setting {
-                Setting::Defaults => drop(insert_many_copy_from_pool(&self.pool, chunk).await?),
-                Setting::Tuned => drop(storage.enqueue_params_copy(&self.pool, chunk).await?),
-            }
+            insert_many_copy_from_pool(&self.pool, chunk).await?;
         }
         Ok(())
     }
