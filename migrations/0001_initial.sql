@@ -82,7 +82,7 @@ language sql stable as $$
                 lease.run_ats)
         with ordinality as j (id, enqueued_at, shape, priority, version, attempts, max_attempts,
                               crashes, queue, kind, payload, options, run_at, position)
-    where coalesce(get_bit(lease.done, (j.position - 1)::integer), 0) = 0
+    where coalesce(get_bit(lease.done, (j.position - 1)::integer), 0) <> 1 -- most are not, which the planner takes from <>
 $$;
 
 -- The unsettled jobs of all leases.

@@ -4,7 +4,7 @@ with waiting as materialized (
 ),
 keys as (
     delete from pgq.unique_keys k where k.ctid = any(array(
-        select u.ctid from waiting w join pgq.unique_keys u on u.job_id = w.id for update of u skip locked))
+        select ctid from pgq.unique_keys where job_id = any(array(select id from waiting)) for update skip locked))
 )
 insert into pgq.finished (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, state,
                           queue, kind, payload, options, run_at, reason)

@@ -11,14 +11,14 @@ kept as (
     from held where $3
 ),
 bodies as (
-    delete from pgq.payloads p using held h where not $3 and p.job_id = h.ids[1]
+    delete from pgq.payloads where job_id = any(array(select ids[1] from held where not $3))
 ),
 history as (
-    delete from pgq.failures f using held h where not $3 and f.job_id = h.ids[1]
+    delete from pgq.failures where job_id = any(array(select ids[1] from held where not $3))
 ),
 keys as (
     delete from pgq.unique_keys k where k.ctid = any(array(
-        select u.ctid from held h join pgq.unique_keys u on u.job_id = h.ids[1] for update of u skip locked))
+        select ctid from pgq.unique_keys where job_id = any(array(select ids[1] from held)) for update skip locked))
 ),
 recovered as (
     update pgq.queues q set slow_ms = 0, slow_until = null from held h where q.name = h.queues[1] and q.slow_ms > 0

@@ -10,6 +10,6 @@ with old as (
         where pg_try_advisory_xact_lock($3)))
     returning f.id
 ),
-bodies as (delete from pgq.payloads p using old where p.job_id = old.id),
-history as (delete from pgq.failures f using old where f.job_id = old.id)
+bodies as (delete from pgq.payloads where job_id = any(array(select id from old))),
+history as (delete from pgq.failures where job_id = any(array(select id from old)))
 select count(*) from old

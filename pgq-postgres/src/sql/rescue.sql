@@ -24,7 +24,8 @@ failed as (
 -- The first failure and the last ten are kept.
 old as (
     delete from pgq.failures f using lost l
-    where l.started and f.job_id = l.id and f.attempt > 1 and f.attempt <= l.attempts - 9
+    where f.job_id = any(array(select id from lost where started and attempts > 10))
+      and l.id = f.job_id and f.attempt > 1 and f.attempt <= l.attempts - 9
 ),
 again as (
     insert into pgq.ready (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind,
@@ -43,8 +44,8 @@ ended as (
 ),
 keys as (
     delete from pgq.unique_keys k where k.ctid = any(array(
-        select u.ctid from lost l join pgq.unique_keys u on u.job_id = l.id
-        where l.reason is not null for update of u skip locked))
+        select ctid from pgq.unique_keys where job_id = any(array(select id from lost where reason is not null))
+        for update skip locked))
 ),
 gone as (
     delete from pgq.leases l using held h where l.runner_id = h.runner_id and l.id = h.id and $3 is null

@@ -12,11 +12,13 @@ with held as materialized (
 ),
 settled as materialized (
     select j.*, o.wait, o.error,
-           case when o.outcome in ('retry', 'snooze', 'park', 'release') and j.id = any(held.cancelled) then 'cancel'
+           case when o.outcome in ('retry', 'snooze', 'park', 'release') and j.id = any(j.cancelled) then 'cancel'
                 else o.outcome end as outcome
     from unnest($5::uuid[], $6::integer[], $7::text[], $8::interval[], $9::text[])
         as o (lease_id, position, outcome, wait, error)
-    join (held cross join lateral pgq.jobs_of(held.lease) j) on j.lease_id = o.lease_id and j.position = o.position
+    -- The fence keeps the planner from unpacking a lease once for each outcome.
+    join (select held.cancelled, j.* from held cross join lateral pgq.jobs_of(held.lease) j offset 0) j
+        on j.lease_id = o.lease_id and j.position = o.position
 ),
 failed as (
     insert into pgq.failures (job_id, attempt, runner, error)
@@ -25,12 +27,14 @@ failed as (
 -- A job that is parked again has one row for it.
 reparked as (
     delete from pgq.failures f using settled s
-    where s.outcome = 'park' and f.job_id = s.id and f.attempt = s.attempts + 1
+    where f.job_id = any(array(select id from settled where outcome = 'park'))
+      and s.id = f.job_id and f.attempt = s.attempts + 1
 ),
 -- The first failure and the last ten are kept.
 old as (
     delete from pgq.failures f using settled s
-    where s.error is not null and f.job_id = s.id and f.attempt > 1 and f.attempt <= s.attempts - 9
+    where f.job_id = any(array(select id from settled where error is not null and attempts > 10))
+      and s.id = f.job_id and f.attempt > 1 and f.attempt <= s.attempts - 9
 ),
 later as (
     insert into pgq.scheduled (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue,
@@ -55,16 +59,17 @@ ended as (
     from settled where outcome in ('keep', 'discard', 'cancel')
 ),
 bodies as (
-    delete from pgq.payloads p using settled s where s.outcome = 'complete' and p.job_id = s.id
+    delete from pgq.payloads where job_id = any(array(select id from settled where outcome = 'complete'))
 ),
 history as (
-    delete from pgq.failures f using settled s where s.outcome = 'complete' and f.job_id = s.id
+    delete from pgq.failures where job_id = any(array(select id from settled where outcome = 'complete'))
 ),
 -- A key that somebody has locked is being taken over, since it has expired.
 keys as (
     delete from pgq.unique_keys k where k.ctid = any(array(
-        select u.ctid from settled s join pgq.unique_keys u on u.job_id = s.id
-        where s.outcome in ('complete', 'keep', 'discard', 'cancel') for update of u skip locked))
+        select ctid from pgq.unique_keys
+        where job_id = any(array(select id from settled where outcome in ('complete', 'keep', 'discard', 'cancel')))
+        for update skip locked))
 ),
 gone as (
     delete from pgq.leases l using held h where l.runner_id = $1 and l.id = h.id and h.whole

@@ -18,6 +18,7 @@ ready as (
     from freed
 ),
 history as (
-    delete from pgq.failures f using freed j where f.job_id = j.id and f.attempt = j.attempts + 1
+    delete from pgq.failures f using freed j
+    where f.job_id = any(array(select id from freed)) and j.id = f.job_id and f.attempt = j.attempts + 1
 )
 select count(*) from freed
