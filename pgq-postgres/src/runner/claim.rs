@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::floor::{Floors, Place, START};
 use super::handle::add;
+use super::pace::{LINGER, Pace};
 use super::poll::{Idle, poll};
 use super::release::release_strangers;
 use super::shared::{KnownKind, Shared};
@@ -64,6 +65,7 @@ pub(crate) struct Claimer {
     /// The queues' names as they are shared with the jobs; rotated, so that each comes first in its turn.
     queues: Vec<Arc<str>>,
     idle: Idle,
+    pace: Pace,
     next_poll: Instant,
     next_comparison: Instant,
 }
@@ -74,6 +76,8 @@ enum Next {
     Turn,
     /// Look again when slots are free.
     Room,
+    /// Look again in a moment: jobs come briskly.
+    Linger,
     /// Look again after that time, or when woken.
     Sleep(Duration),
 }
@@ -87,6 +91,7 @@ impl Claimer {
             floors: Floors::default(),
             queues: shared.queues.iter().map(|queue| queue.as_str().into()).collect(),
             idle: Idle::default(),
+            pace: Pace::new(now),
             next_poll: now,
             next_comparison: now,
             shared,
@@ -135,7 +140,13 @@ impl Claimer {
             if now >= self.next_poll {
                 self.poll().await?;
             }
-            match self.claim(free).await? {
+            let found = self.claim(free).await?;
+            let brisk = self.pace.found(found, self.idle.was_notified(), Instant::now());
+            match found {
+                _ if brisk && found < free => {
+                    self.idle.wake_up(&self.shared, &mut self.session).await?;
+                    return Ok(Next::Linger);
+                }
                 0 => self.idle.found_nothing(),
                 all if all == free => {
                     self.idle.found_all(&self.shared, &mut self.session).await?;
@@ -169,9 +180,13 @@ impl Claimer {
                 () = sleep_until(self.next_comparison.into()) => {}
                 () = stop => {}
             },
+            Next::Linger => tokio::select! {
+                () = sleep(LINGER) => {}
+                () = stop => {}
+            },
             Next::Sleep(time) => tokio::select! {
                 () = sleep(time) => self.idle.overslept(),
-                () = self.shared.wake.notified() => self.idle.woken(),
+                () = self.shared.wake.notified() => self.idle.notified(),
                 () = self.shared.room.limit_freed() => self.idle.woken(),
                 () = stop => {}
             },

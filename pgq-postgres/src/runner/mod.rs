@@ -13,6 +13,7 @@ mod ledger;
 mod listen;
 mod liveness;
 mod maintain;
+mod pace;
 mod poll;
 mod prune;
 mod release;

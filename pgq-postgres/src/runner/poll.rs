@@ -67,6 +67,7 @@ pub(crate) struct Idle {
     marked: bool,
     looked_since_mark: bool,
     overslept: bool,
+    notified: bool,
     full_claims: u32,
     /// Claims that found nothing although a poll said that there is something.
     blanks: u32,
@@ -88,6 +89,16 @@ impl Idle {
 
     pub(crate) fn woken(&mut self) {
         self.overslept = false;
+    }
+
+    pub(crate) fn notified(&mut self) {
+        self.woken();
+        self.notified = true;
+    }
+
+    /// Whether a notification came since the last time this was asked.
+    pub(crate) fn was_notified(&mut self) -> bool {
+        std::mem::take(&mut self.notified)
     }
 
     pub(crate) fn found_nothing(&mut self) {
@@ -113,7 +124,17 @@ impl Idle {
         self.nothing_left = false;
         self.blanks = 0;
         self.full_claims += 1;
-        if self.marked && self.full_claims >= 2 {
+        if self.full_claims >= 2 { self.wake_up(shared, session).await } else { Ok(()) }
+    }
+
+    /// Takes the mark back: this runner looks often enough by itself.
+    pub(crate) async fn wake_up(
+        &mut self,
+        shared: &Shared,
+        session: &mut Session,
+    ) -> Result<(), sqlx::Error> {
+        self.nothing_left = false;
+        if self.marked {
             let mut lent = session.lend().await?;
             limited(query(shared.statements().wake.clone()).bind(shared.id).execute(&mut *lent)).await?;
             lent.keep();

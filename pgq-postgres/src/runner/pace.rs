@@ -1,0 +1,67 @@
+use std::time::{Duration, Instant};
+
+/// How long jobs are counted before it is said how quickly they come.
+const WINDOW: Duration = Duration::from_millis(10);
+
+/// From so many jobs a millisecond on they come briskly, and until so few. A notification holds a lock of the whole
+/// database until its commit is on disk, so that enqueues which notify cannot share a flush: two cores made 3,800 a
+/// second with it and 12,000 without.
+const BRISK_FROM: f64 = 1.3;
+const BRISK_UNTIL: f64 = 0.6;
+
+/// How long to wait before looking again while jobs come briskly.
+pub(crate) const LINGER: Duration = Duration::from_millis(1);
+
+/// How quickly jobs come. Where they come briskly, looking every millisecond costs less than being notified of each,
+/// on both sides.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    since: Instant,
+    jobs: usize,
+    brisk: bool,
+}
+
+impl Pace {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { since: now, jobs: 0, brisk: false }
+    }
+
+    /// A claim found so many; `notified` if there was one more at least, which another runner may have taken. True if jobs
+    /// come briskly.
+    pub(crate) fn found(&mut self, jobs: usize, notified: bool, now: Instant) -> bool {
+        self.jobs += jobs.max(usize::from(notified));
+        let elapsed = now.saturating_duration_since(self.since);
+        if elapsed >= WINDOW {
+            let a_millisecond = self.jobs as f64 / (elapsed.as_secs_f64() * 1000.0);
+            self.brisk = a_millisecond >= if self.brisk { BRISK_UNTIL } else { BRISK_FROM };
+            (self.since, self.jobs) = (now, 0);
+        }
+        self.brisk
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_come_briskly_at_over_one_a_millisecond_until_about_half_of_that() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let mut now = start;
+        let mut found = |jobs: usize, every: u64| {
+            let looks = 20 / every;
+            (0..looks)
+                .map(|_| {
+                    now += Duration::from_millis(every);
+                    pace.found(jobs, false, now)
+                })
+                .last()
+                .unwrap_or(false)
+        };
+        assert!(!found(1, 1), "a thousand a second");
+        assert!(found(3, 1));
+        assert!(found(1, 1), "a thousand a second, and it was brisk before");
+        assert!(!found(1, 2));
+    }
+}
