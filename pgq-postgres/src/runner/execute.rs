@@ -151,7 +151,8 @@ pub(crate) async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<O
         // Claims name the kinds this runner knows; were another to slip through, it is not ours to fail.
         return Some(Outcome::Release);
     };
-    if job.crashes > 0 && !suspect::begin(shared, job.lease).await {
+    // Boxed, since few jobs need it and all are moved about with room for it.
+    if job.crashes > 0 && !Box::pin(suspect::begin(shared, job.lease)).await {
         return Some(Outcome::Release);
     }
     let options = job.options.take().unwrap_or_default();
@@ -192,16 +193,28 @@ pub(crate) async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<O
 
 type Caught = Result<JobResult, Box<dyn std::any::Any + Send>>;
 
-/// Cancels the attempt when its time is over, and drops it if it does not return soon after. A handler that
-/// returns in that time has its own word; one that is dropped has failed.
+/// The handler within its limit, if it has one. What few jobs need is boxed: every job is moved about with room for it.
 async fn bounded(
-    handler: impl Future<Output = Caught>,
+    handler: impl Future<Output = Caught> + Send,
     limit: Option<Duration>,
     cancellation: &CancellationToken,
     grace: Duration,
 ) -> Caught {
+    match limit {
+        None => handler.await,
+        Some(limit) => Box::pin(limited(handler, limit, cancellation, grace)).await,
+    }
+}
+
+/// Cancels the attempt when its time is over, and drops it if it does not return soon after. A handler that
+/// returns in that time has its own word; one that is dropped has failed.
+async fn limited(
+    handler: impl Future<Output = Caught>,
+    limit: Duration,
+    cancellation: &CancellationToken,
+    grace: Duration,
+) -> Caught {
     tokio::pin!(handler);
-    let Some(limit) = limit else { return handler.await };
     if let Ok(result) = timeout(limit, &mut handler).await {
         return result;
     }
@@ -215,8 +228,9 @@ async fn bounded(
 /// Returns when a cancelled handler has had its time to return.
 async fn overdue(shared: &Shared, cancellation: &CancellationToken) {
     cancellation.cancelled().await;
+    let grace = Box::pin(sleep(shared.settings.cancel_grace));
     tokio::select! {
-        () = sleep(shared.settings.cancel_grace) => {}
+        () = grace => {}
         () = shared.handle.stop_now.cancelled() => {}
     }
 }
