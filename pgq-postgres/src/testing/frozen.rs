@@ -102,8 +102,6 @@ fn assert_unchanged(path: &Path, then: &Frozen, now: &Frozen) {
 /// # use pgq_postgres::{Context, Job, JobResult, Perform, assert_frozen};
 /// # #[derive(Job)] struct SendWelcome { user_id: i64 }
 /// # impl Perform for SendWelcome { async fn perform(&self, _: &Context) -> JobResult { Ok(()) } }
-/// # let folder = std::env::temp_dir().join("pgq_frozen");
-/// # pgq_postgres::testing::assert_frozen_in(&SendWelcome { user_id: 7 }, &folder);
 /// # let test = || {
 /// assert_frozen!(SendWelcome { user_id: 7 });
 /// # };
