@@ -1,4 +1,4 @@
-//! sqlxmq, by its README. Its tables come from its own migrations, which it asks its users to copy. It has no call that
+//! sqlxmq, by its README. Its tables come from the migrations in its package, which it asks its users to copy. It has no call that
 //! enqueues many, so bulk is one transaction of single ones. Tuned: between 100 and 200 jobs at a time, since its
 //! documentation says that the difference between the two is the largest batch and that larger ones are more efficient.
 //! Its defaults are 16 and 32.
@@ -14,11 +14,11 @@ use sqlxmq::{CurrentJob, JobRegistry, job};
 
 /// Its tables, in order.
 const MIGRATIONS: [&str; 5] = [
-    include_str!("../migrations/20210316025847_setup.up.sql"),
-    include_str!("../migrations/20210921115907_clear.up.sql"),
-    include_str!("../migrations/20211013151757_fix_mq_latest_message.up.sql"),
-    include_str!("../migrations/20220208120856_fix_concurrent_poll.up.sql"),
-    include_str!("../migrations/20220713122907_fix-clear_all-keep-nil-message.up.sql"),
+    include_str!(concat!(env!("SQLXMQ"), "migrations/20210316025847_setup.up.sql")),
+    include_str!(concat!(env!("SQLXMQ"), "migrations/20210921115907_clear.up.sql")),
+    include_str!(concat!(env!("SQLXMQ"), "migrations/20211013151757_fix_mq_latest_message.up.sql")),
+    include_str!(concat!(env!("SQLXMQ"), "migrations/20220208120856_fix_concurrent_poll.up.sql")),
+    include_str!(concat!(env!("SQLXMQ"), "migrations/20220713122907_fix-clear_all-keep-nil-message.up.sql")),
 ];
 
 /// How many run at a time when tuned: it polls when there are fewer than the first, for as many as the second.
