@@ -15,7 +15,7 @@ use crate::{Error, Schema};
 pub(crate) const INLINE_BYTES: usize = 1024;
 
 /// [`INLINE_BYTES`] as the statements take it.
-pub(super) const INLINE_LIMIT: i32 = 1024;
+pub(super) const INLINE_LIMIT: i32 = INLINE_BYTES as i32;
 
 /// A job that is checked and encoded, and only has to be written. Made by [`prepare`](super::Enqueue::prepare), so that
 /// jobs of several types fit into one list for [`enqueue_all`](super::enqueue_all).
