@@ -59,7 +59,6 @@ fn of(
         // Unused unless serde's derive reports a mistake; its functions of the same names come first.
         #[allow(unused_imports)]
         use __pgq::__private::SerdeMistake as _;
-        impl __pgq::__private::SerdeMistake for #name {}
     }
 }
 

@@ -12,7 +12,6 @@ const _: () = {
     }
     #[allow(unused_imports)]
     use __pgq::__private::SerdeMistake as _;
-    impl __pgq::__private::SerdeMistake for __PgqShadow {}
     #[allow(dead_code, non_camel_case_types, non_snake_case, clippy::all)]
     #[derive(__pgq::__private::serde::Serialize)]
     #[serde(crate = "__pgq::__private::serde", remote = "Send")]
@@ -25,7 +24,6 @@ const _: () = {
     }
     #[allow(unused_imports)]
     use __pgq::__private::SerdeMistake as _;
-    impl __pgq::__private::SerdeMistake for __PgqMasked {}
     #[automatically_derived]
     impl __pgq::Shape for Send {
         const SHAPE: i32 = {

@@ -8,7 +8,6 @@ const _: () = {
     }
     #[allow(unused_imports)]
     use __pgq::__private::SerdeMistake as _;
-    impl __pgq::__private::SerdeMistake for __PgqShadow {}
     #[automatically_derived]
     impl __pgq::Shape for SendWelcome {
         const SHAPE: i32 = {

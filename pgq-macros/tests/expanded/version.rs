@@ -6,7 +6,6 @@ const _: () = {
     struct __PgqShadow(i64);
     #[allow(unused_imports)]
     use __pgq::__private::SerdeMistake as _;
-    impl __pgq::__private::SerdeMistake for __PgqShadow {}
     #[automatically_derived]
     impl __pgq::Shape for Send {
         const SHAPE: i32 = {
