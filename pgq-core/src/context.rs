@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::{Trace, TraceParent, TraceState};
+
 /// The number of a job, unique in its schema and rising with the order of enqueueing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub i64);
@@ -29,12 +31,14 @@ pub struct Attempt {
     pub max: i16,
     /// When it was enqueued, by the database's clock.
     pub enqueued_at: SystemTime,
+    /// The span in which it was enqueued, if that is known.
+    pub trace: Option<Arc<Trace>>,
 }
 
 impl Attempt {
     /// The first attempt at a job of that id and queue, enqueued at the Unix epoch; set what else matters.
     pub fn first(id: JobId, queue: impl Into<Arc<str>>) -> Self {
-        Self { id, queue: queue.into(), number: 1, max: 1, enqueued_at: SystemTime::UNIX_EPOCH }
+        Self { id, queue: queue.into(), number: 1, max: 1, enqueued_at: SystemTime::UNIX_EPOCH, trace: None }
     }
 }
 
@@ -109,6 +113,16 @@ impl<S> Context<S> {
     pub fn idempotency_key(&self) -> String {
         let enqueued = self.enqueued_at().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         format!("pgq-{}-{:x}", self.id(), enqueued.as_micros())
+    }
+
+    /// The span in which the job was enqueued, if that is known: the traceparent of calls that belong to the same trace.
+    pub fn trace_parent(&self) -> Option<TraceParent> {
+        self.run.attempt.trace.as_ref().map(|trace| trace.parent)
+    }
+
+    /// The tracestate that belongs to [`trace_parent`](Self::trace_parent).
+    pub fn trace_state(&self) -> Option<&TraceState> {
+        self.run.attempt.trace.as_ref().and_then(|trace| trace.state.as_ref())
     }
 
     /// Waits until this attempt should end early: it timed out, somebody cancelled the job, or its runner is

@@ -16,6 +16,7 @@ mod registry;
 mod retry;
 mod shape;
 mod slow_down;
+mod trace;
 mod unique;
 
 #[doc(hidden)]
@@ -40,4 +41,5 @@ pub use registry::{Registration, Registry, RegistryError};
 pub use retry::{DEFAULT_WAITS, Retry};
 pub use shape::Shape;
 pub use slow_down::{SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, slow_down};
+pub use trace::{MAX_TRACE_STATE_BYTES, Trace, TraceError, TraceParent, TraceState};
 pub use unique::{HeldWhile, OnConflict, Unique, UniqueKey};

@@ -3,7 +3,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{HeldWhile, Retry};
+use crate::trace::if_valid;
+use crate::{HeldWhile, Retry, TraceParent, TraceState};
 
 /// What one job wants otherwise than its type: set when it is enqueued, stored with it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,12 @@ pub struct JobOptions {
     /// Its searchable fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub args: Option<Map<String, Value>>,
+    /// The span it was enqueued in. A text that is none is read as none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_valid")]
+    pub trace: Option<TraceParent>,
+    /// What belongs to that span.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_valid")]
+    pub trace_state: Option<TraceState>,
 }
 
 impl JobOptions {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use pgq_core::{JobId, NameError, PayloadError, RegistryError};
+use pgq_core::{JobId, NameError, PayloadError, RegistryError, TraceError};
 use thiserror::Error;
 
 /// Everything that can go wrong outside a handler.
@@ -71,6 +71,9 @@ pub enum Error {
     /// The payload cannot be stored.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// What should say which trace the job belongs to does not.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// The time to run at is too far away.
     #[error("this job would run after the year 9999: the latest run_at is 9999-12-31T23:59:59Z")]
     RunAtTooLate,

@@ -17,6 +17,7 @@ mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+mod trace;
 
 #[doc(hidden)]
 pub use pgq_core::__private;
@@ -28,10 +29,11 @@ pub use pgq_core::Bincode;
 #[doc(inline)]
 pub use pgq_core::{
     Attempt, BoxError, Call, Codec, Context, DEFAULT_WAITS, ErrorKind, Handler, HeldWhile, JobError, JobId,
-    JobOptions, JobResult, Json, Kind, MAX_INDEX_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, Middleware,
-    NameError, Next, OnConflict, Outcome, PayloadError, Perform, PerformFor, QueueName, Registration,
-    Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, States, Stored, Unique,
-    UniqueKey, async_trait, decide, decode, encode, slow_down,
+    JobOptions, JobResult, Json, Kind, MAX_INDEX_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES,
+    MAX_TRACE_STATE_BYTES, Middleware, NameError, Next, OnConflict, Outcome, PayloadError, Perform,
+    PerformFor, QueueName, Registration, Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST,
+    SLOW_DOWN_LONGEST, States, Stored, Trace, TraceError, TraceParent, TraceState, Unique, UniqueKey,
+    async_trait, decide, decode, encode, slow_down,
 };
 #[doc(inline)]
 pub use pgq_macros::{PostgresJob as Job, PostgresShape as Shape};
@@ -41,7 +43,7 @@ pub use context::DatabaseContext;
 pub use enqueue::{Enqueue, Enqueueable, Enqueued, Prepared, ToEnqueue, enqueue_all};
 pub use error::Error;
 pub use migrate::{migrate, migrate_schema};
-pub use runner::{Runner, RunnerCounts, RunnerHandle};
+pub use runner::{Health, Runner, RunnerCounts, RunnerHandle};
 pub use schema::{MAX_SCHEMA_BYTES, Schema, SchemaError};
 
 /// Compiles the code in the README.
@@ -53,3 +55,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/jobs.md")]
 struct Jobs;
+
+/// Compiles the examples of telemetry.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/telemetry.md")]
+struct Telemetry;

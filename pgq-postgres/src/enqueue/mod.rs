@@ -6,12 +6,14 @@ mod prepared;
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use pgq_core::{Job, JobOptions, QueueName, Retry, Unique, UniqueKey, encode};
+use pgq_core::{
+    Job, JobOptions, QueueName, Retry, Trace, TraceError, TraceParent, TraceState, Unique, UniqueKey, encode,
+};
 use serde::Serialize;
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
-use crate::{Error, Schema};
+use crate::{Error, Schema, trace};
 pub use bulk::{Enqueueable, enqueue_all};
 pub use enqueued::Enqueued;
 pub use prepared::Prepared;
@@ -62,6 +64,8 @@ pub trait Enqueue: Job {
             max_attempts: Self::MAX_ATTEMPTS,
             options: JobOptions::default(),
             unique: UniqueBy::Type,
+            trace: TracedBy::Span,
+            trace_state: None,
         }
     }
 
@@ -108,6 +112,12 @@ pub trait Enqueue: Job {
         self.to_enqueue().timeout(timeout)
     }
 
+    /// As part of that trace: the text of a traceparent header, or the [`Context::trace_parent`](pgq_core::Context::trace_parent) of the
+    /// job that enqueues this one.
+    fn trace_parent<P: TryInto<TraceParent, Error: Into<TraceError>>>(self, parent: P) -> ToEnqueue<Self> {
+        self.to_enqueue().trace_parent(parent)
+    }
+
     /// Into another schema than `pgq`.
     fn schema(self, schema: &Schema) -> ToEnqueue<Self> {
         self.to_enqueue().schema(schema)
@@ -128,6 +138,8 @@ pub struct ToEnqueue<J> {
     max_attempts: i16,
     options: JobOptions,
     unique: UniqueBy,
+    trace: TracedBy,
+    trace_state: Option<Result<TraceState, TraceError>>,
 }
 
 /// Whether there may be another such job, and what makes it one.
@@ -137,6 +149,14 @@ enum UniqueBy {
     Type,
     Nothing,
     Key(Unique, UniqueKey),
+}
+
+/// Which trace the job is part of.
+#[derive(Debug, Clone)]
+enum TracedBy {
+    /// The current span's, where that is known.
+    Span,
+    Given(Result<TraceParent, TraceError>),
 }
 
 impl<J: Job> ToEnqueue<J> {
@@ -183,6 +203,19 @@ impl<J: Job> ToEnqueue<J> {
         self
     }
 
+    /// As part of that trace: the text of a traceparent header, or the [`Context::trace_parent`](pgq_core::Context::trace_parent) of the
+    /// job that enqueues this one. A text that is none is an error at the enqueue.
+    ///
+    /// With the feature `opentelemetry`, a job that is told nothing is part of the current span's trace.
+    pub fn trace_parent<P: TryInto<TraceParent, Error: Into<TraceError>>>(self, parent: P) -> Self {
+        Self { trace: TracedBy::Given(parent.try_into().map_err(Into::into)), ..self }
+    }
+
+    /// With the text of the tracestate header that came with the [`trace_parent`](Self::trace_parent); it means nothing without one.
+    pub fn trace_state(self, state: &str) -> Self {
+        Self { trace_state: Some(state.parse()), ..self }
+    }
+
     /// Into another schema than `pgq`.
     pub fn schema(self, schema: &Schema) -> Self {
         Self { schema: schema.clone(), ..self }
@@ -222,6 +255,10 @@ impl<J: Job> ToEnqueue<J> {
         let body = encode(&self.job)?;
         let unique = self.unique()?;
         self.options.args = self.job.__pgq_index()?;
+        if let Some(Trace { parent, state }) = self.trace()? {
+            self.options.trace = Some(parent);
+            self.options.trace_state = state;
+        }
         self.options.held_while = unique.map(|(unique, _)| unique.held_while());
         Ok(Prepared {
             schema: self.schema,
@@ -236,6 +273,14 @@ impl<J: Job> ToEnqueue<J> {
             when: self.when,
             unique,
         })
+    }
+
+    fn trace(&mut self) -> Result<Option<Trace>, Error> {
+        let state = self.trace_state.take().transpose()?;
+        match std::mem::replace(&mut self.trace, TracedBy::Span) {
+            TracedBy::Span => Ok(trace::current()),
+            TracedBy::Given(parent) => Ok(Some(Trace { parent: parent?, state })),
+        }
     }
 
     fn unique(&self) -> Result<Option<(Unique, UniqueKey)>, Error> {

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pgq_core::{Attempt, HeldWhile, JobId, JobOptions};
+use pgq_core::{Attempt, HeldWhile, JobId, JobOptions, Trace};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row, query, query_as};
@@ -51,7 +51,7 @@ pub(crate) struct Claimed {
     pub(crate) version: i16,
     pub(crate) shape: i32,
     pub(crate) payload: Body,
-    pub(crate) options: Option<JobOptions>,
+    pub(crate) options: Option<Box<JobOptions>>,
     /// Ends the job when the runner cannot be sure of its lease any more.
     pub(crate) trust: CancellationToken,
 }
@@ -342,10 +342,17 @@ async fn free_keys(shared: &Shared, session: &mut PgConnection, jobs: &[i64]) ->
 }
 
 /// The options of a job; one that a newer program wrote in words unknown here runs by its type's.
-fn readable(job: i64, options: serde_json::Value) -> Option<JobOptions> {
+fn readable(job: i64, options: serde_json::Value) -> Option<Box<JobOptions>> {
     let read = serde_json::from_value(options);
     read.inspect_err(|error| warn!(job, %error, "the options of a job cannot be read: its type's are used"))
         .ok()
+        .map(Box::new)
+}
+
+/// The span that a job was enqueued in.
+fn trace(options: &mut JobOptions) -> Option<Arc<Trace>> {
+    let state = options.trace_state.take();
+    options.trace.take().map(|parent| Arc::new(Trace { parent, state }))
 }
 
 /// One lease as the claim returns it: the n-th elements are the n-th job.
@@ -418,6 +425,8 @@ impl Batch {
         attempt.number = self.attempts[n].saturating_add(1);
         attempt.max = self.max_attempts[n];
         attempt.enqueued_at = self.enqueued_ats[n].0;
+        let mut options = self.options[n].as_ref().and_then(|Json(options)| readable(id, options.clone()));
+        attempt.trace = options.as_deref_mut().and_then(trace);
         let inline = self.payloads.body(n);
         Claimed {
             lease: self.lease,
@@ -431,7 +440,7 @@ impl Batch {
             version: self.versions[n],
             shape: self.shapes[n],
             payload: inline.or_else(|| bodies.remove(&id).map(Body::from)).unwrap_or_default(),
-            options: self.options[n].as_ref().and_then(|Json(options)| readable(id, options.clone())),
+            options,
             trust: now.trust.clone(),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pgq_core::Outcome;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::claim::{Claimed, Claimer};
 use super::execute::{attempt, ended};
@@ -11,6 +12,7 @@ use super::handle::add;
 use super::settle::Settler;
 use super::shared::Shared;
 use super::shutdown::leave;
+use super::span;
 use super::start::Started;
 use super::unpark::unpark;
 use crate::Error;
@@ -51,7 +53,8 @@ async fn drain_all(shared: &Arc<Shared>) -> Result<Vec<Drained>, Error> {
 async fn drain_one(shared: &Arc<Shared>, mut job: Claimed, settler: &mut Settler) -> Drained {
     let kind = job.kind.as_ref().map_or("", |kind| kind.name);
     let (id, number, queue) = (job.attempt.id, job.attempt.number, job.attempt.queue.clone());
-    let outcome = attempt(shared, &mut job).await;
+    let span = span::of(shared, &job);
+    let outcome = attempt(shared, &mut job).instrument(span).await;
     match &outcome {
         Some(outcome) => settler.end(ended(shared, job, outcome.clone())).await,
         None => {

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
 use super::claim::Claimed;
 use super::handle::add;
@@ -18,6 +18,7 @@ use super::ledger::{Afterlife, Ended};
 use super::room::ClosedRoom;
 use super::settle::ToSettle;
 use super::shared::Shared;
+use super::span;
 use super::suspect::{self, ALONE_FROM};
 use crate::context::{Extension, InRunner};
 
@@ -43,7 +44,14 @@ pub(crate) async fn execute(
         };
         match slot {
             Slot::Free(slot) => {
-                running.spawn(perform(shared.clone(), job, slot, ends.clone()));
+                let span = span::of(&shared, &job);
+                let work = perform(shared.clone(), job, slot, ends.clone());
+                // A job that nobody watches is not made larger by a span.
+                if span.is_disabled() {
+                    running.spawn(work)
+                } else {
+                    running.spawn(work.instrument(span))
+                };
             }
             Slot::None => give_back(&shared, job, &ends),
             Slot::Stalled => {
@@ -147,6 +155,12 @@ async fn perform(shared: Arc<Shared>, mut job: Claimed, slot: Place, ends: Unbou
 
 /// Runs one attempt to its end, whatever the handler does. No outcome: the handler itself has completed the job.
 pub(crate) async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
+    let outcome = decided(shared, job).await;
+    span::ended(outcome.as_ref());
+    outcome
+}
+
+async fn decided(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
     let Some(kind) = job.kind.take() else {
         // Claims name the kinds this runner knows; were another to slip through, it is not ours to fail.
         return Some(Outcome::Release);
@@ -155,8 +169,9 @@ pub(crate) async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<O
     if job.crashes > 0 && !Box::pin(suspect::begin(shared, job.lease)).await {
         return Some(Outcome::Release);
     }
-    let options = job.options.take().unwrap_or_default();
-    let limit = options.timeout().or(kind.timeout).or(shared.settings.timeout);
+    let options = job.options.take();
+    let limit =
+        options.as_ref().and_then(|options| options.timeout()).or(kind.timeout).or(shared.settings.timeout);
     let payload = std::mem::take(&mut job.payload);
     let stored = Stored::new(job.version, job.shape, payload.as_bytes());
     let (_entry, cancellation) = shared.running.enter(job.attempt.id.0);
@@ -185,7 +200,7 @@ pub(crate) async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<O
     let Some(result) = result else { return Some(Outcome::Release) };
     let result =
         result.unwrap_or_else(|panic| Err(format!("the handler panicked: {}", panic_text(&*panic)).into()));
-    let retry = options.retry.as_ref().unwrap_or(&kind.retry);
+    let retry = options.as_ref().and_then(|options| options.retry.as_ref()).unwrap_or(&kind.retry);
     let outcome = decide(result, job.attempt.number, job.attempt.max, retry, fastrand::f64());
     debug!(id = %job.attempt.id, kind = kind.name, queue = %job.attempt.queue, attempt = job.attempt.number, ?outcome, "ended");
     Some(outcome)

@@ -3,6 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tokio_util::sync::CancellationToken;
 
+use super::health::{Health, Phase};
+
 /// Stops a runner from elsewhere in the program and tells what it has done.
 ///
 /// ```no_run
@@ -19,6 +21,7 @@ pub struct RunnerHandle {
     pub(crate) stop: CancellationToken,
     pub(crate) stop_now: CancellationToken,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) phase: Phase,
 }
 
 impl RunnerHandle {
@@ -31,6 +34,11 @@ impl RunnerHandle {
     pub fn stop_now(&self) {
         self.stop.cancel();
         self.stop_now.cancel();
+    }
+
+    /// How well the runner is, from what it knows: asks nothing of the database.
+    pub fn health(&self) -> Health {
+        self.phase.health()
     }
 
     /// What the runner has done since it started.

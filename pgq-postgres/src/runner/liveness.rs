@@ -12,7 +12,15 @@ pub(crate) struct Liveness {
     state: Mutex<State>,
 }
 
+/// How long no heartbeat has succeeded, and whether that is because the session broke.
+pub(crate) struct Silence {
+    pub(crate) lasts: Duration,
+    pub(crate) session_lost: bool,
+}
+
 struct State {
+    /// The first heartbeat has succeeded: the runner is registered.
+    beaten: bool,
     /// When the last heartbeat that succeeded was sent.
     last_beat: Instant,
     /// Since when every heartbeat on the present session succeeded.
@@ -29,7 +37,14 @@ impl Liveness {
     pub(crate) fn new(interval: Duration) -> Self {
         let now = Instant::now();
         let trust = CancellationToken::new();
-        let state = State { last_beat: now, healthy_since: now, session_lost: false, locked: false, trust };
+        let state = State {
+            beaten: false,
+            last_beat: now,
+            healthy_since: now,
+            session_lost: false,
+            locked: false,
+            trust,
+        };
         Self { interval, state: Mutex::new(state) }
     }
 
@@ -47,7 +62,18 @@ impl Liveness {
         if state.trust.is_cancelled() {
             state.trust = CancellationToken::new();
         }
+        state.beaten = true;
         state.last_beat = sent;
+    }
+
+    /// Whether any heartbeat has succeeded.
+    pub(crate) fn has_beaten(&self) -> bool {
+        self.lock().beaten
+    }
+
+    pub(crate) fn silence(&self) -> Silence {
+        let state = self.lock();
+        Silence { lasts: state.last_beat.elapsed(), session_lost: state.session_lost }
     }
 
     /// The heartbeat's session broke.

@@ -8,6 +8,7 @@ mod drain;
 mod execute;
 mod floor;
 mod handle;
+mod health;
 mod heartbeat;
 mod ledger;
 mod listen;
@@ -24,6 +25,7 @@ mod settings;
 mod settle;
 mod shared;
 mod shutdown;
+mod span;
 mod start;
 mod suspect;
 mod unpark;
@@ -37,6 +39,7 @@ use sqlx::PgPool;
 
 use crate::{Error, Schema};
 pub use handle::{RunnerCounts, RunnerHandle};
+pub use health::Health;
 use settings::{Database, Settings};
 pub(crate) use shared::Shared;
 
@@ -234,6 +237,7 @@ impl Runner {
     /// not migrated. Once it runs, it survives every failure of the database.
     pub async fn run(self) -> Result<(), Error> {
         let on_stop = self.on_stop;
+        let _until_end = self.handle.phase.until_end();
         let mut signals = shutdown::Signals::listen(self.settings.signals);
         let started = start::start(self.registry, &self.bindings, self.settings, self.handle).await?;
         let running = started.spawn();
@@ -252,6 +256,7 @@ impl Runner {
     /// As [`run`](Self::run); besides a failure of the database, and jobs that are still due after 10,000 attempts.
     #[cfg(feature = "testing")]
     pub async fn drain(self) -> Result<Vec<crate::testing::Drained>, Error> {
+        let _until_end = self.handle.phase.until_end();
         drain::drain(start::start(self.registry, &self.bindings, self.settings, self.handle).await?).await
     }
 

@@ -81,6 +81,7 @@ pub(crate) async fn start(
         rest: CancellationToken::new(),
         settings,
     });
+    shared.handle.phase.started(&shared);
     let rest = shared.rest.clone().drop_guard();
     let heartbeat = heartbeat::start(shared.clone()).await?;
     info!(runner = %shared.name, slots = shared.settings.slots, queues = ?shared.queues, "the runner has started");

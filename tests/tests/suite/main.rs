@@ -19,6 +19,7 @@ mod exactly_once;
 mod fencing;
 #[cfg(feature = "bincode")] // it says what the bytes must be
 mod frozen;
+mod health;
 mod history;
 mod lost_replies;
 mod middleware;
@@ -33,6 +34,7 @@ mod shutdown;
 mod survive;
 mod testing;
 mod time;
+mod trace;
 mod unique;
 mod unreachable;
 mod waking;
