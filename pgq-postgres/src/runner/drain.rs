@@ -6,7 +6,9 @@ use pgq_core::Outcome;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
-use super::claim::{Claimed, Claimer};
+use super::batch::Claimed;
+use super::claim::Claims;
+use super::claimer::Claimer;
 use super::execute::{attempt, ended};
 use super::handle::add;
 use super::settle::Settler;
@@ -33,7 +35,7 @@ async fn drain_all(shared: &Arc<Shared>) -> Result<Vec<Drained>, Error> {
     let (to_slots, mut claimed) = mpsc::unbounded_channel();
     let (_, ends) = mpsc::unbounded_channel();
     unpark(shared, &mut shared.session("maintain")).await?;
-    let mut claimer = Claimer::new(shared.clone(), to_slots);
+    let mut claimer = Claimer::new(Claims::new("claim", shared, &Arc::default(), &to_slots));
     let mut settler = Settler::new(shared.clone(), ends);
     let mut drained = Vec::new();
     while claimer.claim_one().await? {

@@ -12,7 +12,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, warn};
 
-use super::claim::Claimed;
+use super::batch::Claimed;
 use super::handle::add;
 use super::ledger::{Afterlife, Ended};
 use super::room::ClosedRoom;

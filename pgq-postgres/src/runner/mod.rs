@@ -2,7 +2,9 @@
 //! `start` checks and registers, `claim` takes jobs, `execute` performs them, `settle` records what became of
 //! them, `heartbeat` keeps the runner's name alive, `rescue` takes back what dead runners held, `shutdown` ends.
 
+mod batch;
 mod claim;
+mod claimer;
 #[cfg(feature = "testing")]
 mod drain;
 mod execute;
@@ -21,6 +23,7 @@ mod release;
 mod rescue;
 mod room;
 mod running;
+mod second;
 mod settings;
 mod settle;
 mod shared;

@@ -14,7 +14,7 @@ use crate::connection::{Session, limited};
 /// Gives back the leases in this runner's name that it does not know: the reply to their claim was lost, or a
 /// server crash undid their settling. Nobody else would, since their owner lives.
 ///
-/// Called between claims, by the only part that claims: a lease that is not in the books then is a stranger.
+/// Called while no claim is under way: a lease that is not in the books then is a stranger.
 pub(crate) async fn release_strangers(
     shared: &Arc<Shared>,
     session: &mut Session,

@@ -7,8 +7,14 @@ use tokio::sync::Notify;
 
 use super::shared::Shared;
 
-/// The most jobs that wait in a runner's hands for a slot.
-const MAX_PREFETCH: usize = 1000;
+/// The most jobs that wait in a runner's hands for a slot, or are on their way to it.
+const MAX_PREFETCH: usize = 1500;
+
+/// A claim pays once there is room for so many, or for half of what is prefetched.
+const GOOD_CLAIM: usize = 500;
+
+/// The most jobs one statement claims.
+const MAX_CLAIM: usize = 1000;
 
 /// And never more than the slots work off in this time, so that runners share fairly.
 const PREFETCH_WORK: Duration = Duration::from_millis(50);
@@ -28,7 +34,46 @@ pub(crate) struct Room {
     closed: AtomicUsize,
     limits: HashMap<String, Limit>,
     changed: Notify,
+    changed_for_second: Notify,
     limit_changed: Notify,
+}
+
+/// Room for what a claim is about to bring. What it does not fill is free again when this is dropped.
+pub(crate) struct Reserved {
+    shared: Arc<Shared>,
+    jobs: usize,
+}
+
+impl Reserved {
+    /// Room for as many jobs as it pays to claim now; none while enough are in hand.
+    pub(crate) fn of(shared: &Arc<Shared>) -> Option<Self> {
+        let jobs = shared.room.reserve();
+        (jobs > 0).then(|| Self { shared: shared.clone(), jobs })
+    }
+
+    /// Room for one job, whatever is in hand.
+    #[cfg(feature = "testing")]
+    pub(crate) fn one(shared: &Arc<Shared>) -> Self {
+        shared.room.in_hand.fetch_add(1, SeqCst);
+        Self { shared: shared.clone(), jobs: 1 }
+    }
+
+    pub(crate) fn jobs(&self) -> usize {
+        self.jobs
+    }
+
+    /// One more job of that queue is in hand.
+    pub(crate) fn fill(&mut self, queue: &str) {
+        // The database gives no more than it was asked for.
+        self.jobs = self.jobs.saturating_sub(1);
+        self.shared.room.took(queue);
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.shared.room.give_back(self.jobs);
+    }
 }
 
 /// Nothing is claimed until this is dropped.
@@ -66,17 +111,29 @@ impl Room {
             closed: AtomicUsize::new(0),
             limits: limits.iter().map(limit).collect(),
             changed: Notify::new(),
+            changed_for_second: Notify::new(),
             limit_changed: Notify::new(),
         }
     }
 
-    /// How many jobs to claim now; 0 while enough are in hand.
-    pub(crate) fn free(&self) -> usize {
+    /// Sets aside room for as many jobs as it pays to claim now; 0 while enough are in hand.
+    fn reserve(&self) -> usize {
         let prefetch = self.prefetch();
-        self.low_water.store(self.slots - 1 + prefetch / 2, SeqCst);
-        let in_hand = self.in_hand.load(SeqCst);
-        let closed = self.closed.load(SeqCst) > 0;
-        if closed || in_hand > self.slots - 1 + prefetch / 2 { 0 } else { self.slots + prefetch - in_hand }
+        let low_water = self.slots - 1 + prefetch - (prefetch / 2 + prefetch % 2).min(GOOD_CLAIM);
+        self.low_water.store(low_water, SeqCst);
+        if self.closed.load(SeqCst) > 0 {
+            return 0;
+        }
+        let free = |in_hand| (self.slots + prefetch).saturating_sub(in_hand).min(MAX_CLAIM);
+        let reserve = |in_hand| (in_hand <= low_water).then(|| in_hand + free(in_hand));
+        self.in_hand.fetch_update(SeqCst, SeqCst, reserve).map_or(0, free)
+    }
+
+    /// Reserved room that stayed free.
+    fn give_back(&self, jobs: usize) {
+        if jobs > 0 && self.in_hand.fetch_sub(jobs, SeqCst) - jobs <= self.low_water.load(SeqCst) {
+            self.notify();
+        }
     }
 
     /// How many of those may be of that queue.
@@ -85,9 +142,24 @@ impl Room {
         limit.map_or(free, |limit| limit.most.saturating_sub(limit.in_hand.load(SeqCst)).min(free))
     }
 
+    /// Whether any queue has a limit.
+    pub(crate) fn has_limits(&self) -> bool {
+        !self.limits.is_empty()
+    }
+
     /// Returns once a claim may pay.
     pub(crate) async fn freed(&self) {
         self.changed.notified().await;
+    }
+
+    /// The same for a second session that claims.
+    pub(crate) async fn freed_for_second(&self) {
+        self.changed_for_second.notified().await;
+    }
+
+    fn notify(&self) {
+        self.changed.notify_one();
+        self.changed_for_second.notify_one();
     }
 
     /// Returns once a job of a limited queue has left.
@@ -95,8 +167,8 @@ impl Room {
         self.limit_changed.notified().await;
     }
 
-    pub(crate) fn took(&self, queue: &str) {
-        self.in_hand.fetch_add(1, SeqCst);
+    /// A job of that queue fills room that was reserved.
+    fn took(&self, queue: &str) {
         if let Some(limit) = self.limits.get(queue) {
             limit.in_hand.fetch_add(1, SeqCst);
         }
@@ -109,7 +181,7 @@ impl Room {
             self.limit_changed.notify_one();
         }
         if self.in_hand.fetch_sub(1, SeqCst) - 1 <= self.low_water.load(SeqCst) {
-            self.changed.notify_one();
+            self.notify();
         }
     }
 
@@ -120,7 +192,7 @@ impl Room {
 
     fn open(&self) {
         self.closed.fetch_sub(1, SeqCst);
-        self.changed.notify_one();
+        self.notify();
     }
 
     /// Jobs wait in hand although they should have begun long ago: prefetches nothing until handlers are
@@ -160,36 +232,48 @@ mod tests {
 
     #[test]
     fn prefetches_fifty_milliseconds_of_work_and_no_more() {
-        assert_eq!(room().free(), 10, "nothing is prefetched before anything was measured");
-        for (handler, prefetch) in [(1, 1000), (2_000, 250), (100_000, 5), (2_000_000, 0)] {
+        assert_eq!(room().reserve(), 10, "nothing is prefetched before anything was measured");
+        for (handler, prefetch) in [(1, 990), (2_000, 250), (100_000, 5), (2_000_000, 0)] {
             let room = room();
-            room.took("q");
+            room.in_hand.fetch_add(1, SeqCst);
             room.ended("q", Duration::from_micros(handler));
-            assert_eq!(room.free(), 10 + prefetch, "handlers of {handler} us");
+            assert_eq!(room.reserve(), 10 + prefetch, "handlers of {handler} us");
+            room.give_back(10 + prefetch);
             room.stalled();
-            assert_eq!(room.free(), 10);
+            assert_eq!(room.reserve(), 10);
         }
     }
 
     #[test]
     fn claims_again_when_half_of_the_prefetch_is_gone() {
         let room = room();
-        room.took("q");
+        room.in_hand.fetch_add(1, SeqCst);
         room.ended("q", Duration::from_millis(10)); // 50 are prefetched
-        (0..60).for_each(|_| room.took("q"));
+        assert_eq!(room.reserve(), 60);
         for _ in 0..25 {
-            assert_eq!(room.free(), 0);
+            assert_eq!(room.reserve(), 0);
             room.left("q");
         }
         room.left("q");
-        assert_eq!(room.free(), 26);
+        assert_eq!(room.reserve(), 26);
+        room.give_back(26);
         room.close();
-        assert_eq!(room.free(), 0);
+        assert_eq!(room.reserve(), 0);
+    }
+
+    #[test]
+    fn two_sessions_never_reserve_the_same_room() {
+        let room = room();
+        room.in_hand.fetch_add(1, SeqCst);
+        room.ended("q", Duration::from_micros(1));
+        let reserved = [room.reserve(), room.reserve(), room.reserve()];
+        assert_eq!(reserved, [MAX_CLAIM, MAX_PREFETCH + 10 - MAX_CLAIM, 0]);
     }
 
     #[test]
     fn a_limited_queue_has_no_more_in_hand_than_its_limit() {
         let room = room();
+        assert_eq!(room.reserve(), 10);
         room.took("narrow");
         assert_eq!((room.free_in("narrow", 9), room.free_in("q", 9)), (1, 9));
         room.took("narrow");

@@ -23,8 +23,10 @@ pub(crate) async fn requested(shared: &Shared, signals: &mut Signals) {
 
 /// Lets what runs finish within the grace, gives the rest back, records everything, and leaves.
 pub(crate) async fn shut_down(running: Running, signals: &mut Signals) {
-    let Running { shared, claimer, listener, maintainer, mut executor, settler, heartbeat, rest } = running;
+    let Running { shared, claimer, second, listener, maintainer, mut executor, settler, heartbeat, rest } =
+        running;
     ended("claimer", claimer.await);
+    ended("second claimer", second.await);
     finish(&shared, &mut executor, signals).await;
     // Ends when the last slot has: everything that happened is recorded by then.
     if executor.is_finished() {

@@ -5,7 +5,7 @@ use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span, info_span};
 
-use super::claim::Claimed;
+use super::batch::Claimed;
 use super::shared::Shared;
 use crate::trace;
 

@@ -9,7 +9,8 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::Bindings;
-use super::claim::Claimer;
+use super::claim::{Claims, Together};
+use super::claimer::Claimer;
 use super::execute::execute;
 use super::handle::RunnerHandle;
 use super::heartbeat;
@@ -19,6 +20,7 @@ use super::liveness::Liveness;
 use super::maintain::maintain;
 use super::room::Room;
 use super::running::RunningJobs;
+use super::second::second;
 use super::settings::Settings;
 use super::settle::Settler;
 use super::shared::{Kinds, KnownKind, Shared, session};
@@ -39,6 +41,7 @@ pub(crate) type Part = AbortOnDropHandle<()>;
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
     pub(crate) claimer: Part,
+    pub(crate) second: Part,
     pub(crate) listener: Option<Part>,
     pub(crate) maintainer: Part,
     pub(crate) executor: Part,
@@ -106,8 +109,11 @@ impl Started {
         let shared = self.shared;
         let (to_slots, claimed) = mpsc::unbounded_channel();
         let (to_settler, ends) = mpsc::unbounded_channel();
+        let together = Arc::new(Together::default());
+        let claims = |part| Claims::new(part, &shared, &together, &to_slots);
         Running {
-            claimer: part(Claimer::new(shared.clone(), to_slots).run()),
+            claimer: part(Claimer::new(claims("claim")).run()),
+            second: part(second(claims("claim 2"))),
             listener: shared.settings.listen.then(|| part(listen(shared.clone()))),
             maintainer: part(maintain(shared.clone())),
             executor: part(execute(shared.clone(), claimed, to_settler)),

@@ -1,0 +1,50 @@
+//! The second session that claims, for runners that have plenty to do: while the server works on one claim, the runner
+//! hands over what another has brought.
+
+use crate::connection::Backoff;
+
+use super::claim::Claims;
+use super::room::Reserved;
+
+/// Claims beside the claimer whenever that finds plenty. It neither polls nor sleeps nor promotes.
+pub(crate) async fn second(mut claims: Claims) {
+    let shared = claims.shared.clone();
+    let together = claims.together.clone();
+    let stop = shared.handle.stop.clone();
+    let mut backoff = Backoff::default();
+    while !stop.is_cancelled() {
+        tokio::select! { () = together.plenty.notified() => {} () = stop.cancelled() => break }
+        // Dropped half-way, a claim may have been made: its lease is left to a rescuer.
+        let spell =
+            tokio::select! { spell = while_plenty(&mut claims) => spell, () = shared.hurry() => break };
+        match spell {
+            Ok(()) => backoff.reset(),
+            Err(error) => {
+                claims.distrust(&error);
+                tokio::select! { () = backoff.wait() => {} () = stop.cancelled() => {} }
+            }
+        }
+    }
+    claims.session.close().await;
+}
+
+/// Claims until there is less than it asks for.
+async fn while_plenty(claims: &mut Claims) -> Result<(), sqlx::Error> {
+    let shared = claims.shared.clone();
+    // Queues with a limit have one session: two could claim the same free place.
+    while !shared.stopping() && shared.liveness.may_claim() && !shared.room.has_limits() {
+        match Reserved::of(&shared) {
+            Some(room) => {
+                let free = room.jobs();
+                if claims.claim(room).await? < free {
+                    break;
+                }
+            }
+            None => tokio::select! {
+                () = shared.room.freed_for_second() => {}
+                () = shared.handle.stop.cancelled() => {}
+            },
+        }
+    }
+    Ok(())
+}
