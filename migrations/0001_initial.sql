@@ -307,6 +307,40 @@ begin
 end
 $$;
 
+-- Locks the jobs that a runner should claim next, with `for update skip locked`, and tells where they are: of each queue up
+-- to its `slots` from its floor on, `most` of all queues together, of these kinds, and no payloads newer than `versions`.
+-- Of large claims two are under way at a time, since each walks over what the others have locked: the third waits for its
+-- turn, or is only to `try` and gets nothing. Other claims take no turn. A function, since a statement would go by what it
+-- saw before it waited.
+create function pgq.lock_next(turn text, queues text[], slots integer[], floor_priorities smallint[], floor_ids bigint[],
+                              most integer, kinds text[], versions smallint[])
+returns setof tid
+language plpgsql as $$
+declare
+    turns constant integer := ('pgq.ready'::regclass::oid::bigint % 2147483647)::integer;
+begin
+    if turn in ('wait', 'try') and not pg_try_advisory_xact_lock(turns, 0) and not pg_try_advisory_xact_lock(turns, 1) then
+        if turn = 'try' then
+            return;
+        end if;
+        perform pg_advisory_xact_lock(turns, (random() < 0.5)::integer);
+    end if;
+    return query
+    with want as materialized (
+        select w.* from unnest(lock_next.queues, lock_next.slots, floor_priorities, floor_ids)
+            as w (queue, slots, floor_priority, floor_id)
+        left join pgq.queues q on q.name = w.queue collate "C"
+        where q.name is null or (q.paused_at is null and (q.slow_until is null or q.slow_until <= now()))
+    )
+    select c.ctid from want w cross join lateral (
+        select r.ctid from pgq.ready r
+        where r.queue = w.queue and (r.priority, r.id) >= (w.floor_priority, w.floor_id)
+          and r.kind = any(kinds) and (r.version = 1 or r.version <= versions[array_position(kinds, r.kind)])
+        order by r.queue, r.priority, r.id limit w.slots for update skip locked) c
+    limit most;
+end
+$$;
+
 create table pgq.schedules (
     name       text collate "C" primary key,
     kind       text collate "C" not null,

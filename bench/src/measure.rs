@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::gate;
 
 /// How often the database is asked whether all is done, once it may be.
-const LOOK_INTERVAL: Duration = Duration::from_millis(1);
+const LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 /// What a measured program says in the end.
 pub(crate) type Outcome = Map<String, Value>;
@@ -35,6 +35,7 @@ impl Meter {
         let mut connection = database.connect().await?;
         let found = left(&mut connection).await?;
         ensure!(found == jobs, "the database holds {found} jobs instead of {jobs}");
+        query(include_str!("sql/by_index.sql")).execute(&mut connection).await?;
         gate::open().await?;
         Ok(Self { connection, started: Instant::now() })
     }
@@ -42,7 +43,7 @@ impl Meter {
     /// Waits until no job is left, as `maybe_done` suggests, and everything is on disk; the time that it took. Its
     /// failure ends the wait.
     pub(crate) async fn finish(&mut self, maybe_done: impl Fn() -> Result<bool>) -> Result<Duration> {
-        while !maybe_done()? || self.is_leased().await? || left(&mut self.connection).await? > 0 {
+        while !maybe_done()? || self.is_anything_there().await? || left(&mut self.connection).await? > 0 {
             sleep(LOOK_INTERVAL).await;
         }
         durable(&mut self.connection).await?;
@@ -57,8 +58,8 @@ impl Meter {
         Ok(self.connection.close().await?)
     }
 
-    async fn is_leased(&mut self) -> Result<bool> {
-        Ok(query_scalar(include_str!("sql/leased.sql")).fetch_one(&mut self.connection).await?)
+    async fn is_anything_there(&mut self) -> Result<bool> {
+        Ok(query_scalar(include_str!("sql/anything.sql")).fetch_one(&mut self.connection).await?)
     }
 }
 

@@ -17,6 +17,27 @@ use super::room::Reserved;
 use super::shared::Shared;
 use crate::connection::{Session, limited};
 
+/// From such claims on a second session is worth having, and too many at a time are in each other's way.
+pub(crate) const LARGE_CLAIM: usize = 250;
+
+/// What a large claim does while two others are under way, of whatever runner.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Turn {
+    /// Waits for its turn.
+    Wait,
+    /// Finds nothing.
+    Try,
+}
+
+impl Turn {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Try => "try",
+        }
+    }
+}
+
 /// What a runner's two sessions that claim share.
 #[derive(Default)]
 pub(crate) struct Together {
@@ -44,22 +65,30 @@ pub(crate) struct Claims {
     /// The queues' names as they are shared with the jobs; rotated, so that each comes first in its turn.
     pub(crate) queues: Vec<Arc<str>>,
     slots: UnboundedSender<Claimed>,
+    turn: Turn,
 }
 
 impl Claims {
-    pub(crate) fn new(
-        part: &str,
+    /// The session of a runner that claims.
+    pub(crate) fn first(
         shared: &Arc<Shared>,
         together: &Arc<Together>,
         slots: &UnboundedSender<Claimed>,
     ) -> Self {
         Self {
-            session: shared.session(part),
+            session: shared.session("claim"),
             queues: shared.queues.iter().map(|queue| queue.as_str().into()).collect(),
             slots: slots.clone(),
+            turn: Turn::Wait,
             together: together.clone(),
             shared: shared.clone(),
         }
+    }
+
+    /// Another one for when there is plenty. It is in nobody's way.
+    pub(crate) fn second(&self) -> Self {
+        let first = Self::first(&self.shared, &self.together, &self.slots);
+        Self { session: self.shared.session("claim 2"), turn: Turn::Try, ..first }
     }
 
     /// Claims as many jobs as there is room for and hands them to the slots. Returns how many there were.
@@ -69,7 +98,8 @@ impl Claims {
         self.queues.rotate_left(1);
         let trust = self.shared.liveness.trust();
         let mut session = self.session.lend().await?;
-        let batches = claimed(&self.shared, &together, &mut session, &self.queues, room.jobs()).await?;
+        let batches =
+            claimed(&self.shared, &together, &mut session, &self.queues, room.jobs(), self.turn).await?;
         drop(under_way);
         let rest = async {
             let large = batches.iter().flat_map(Batch::large).collect::<Vec<_>>();
@@ -139,15 +169,16 @@ async fn claimed(
     session: &mut PgConnection,
     queues: &[Arc<str>],
     free: usize,
+    turn: Turn,
 ) -> Result<Vec<Batch>, sqlx::Error> {
     let started = Instant::now();
     let (rescan, places) = {
         let floors = together.floors();
         let rescan = floors.rescan_is_due(started);
-        let place = |queue: &Arc<str>| if rescan { START } else { floors.of(queue) };
+        let place = |queue: &Arc<str>| if rescan { START } else { floors.of(queue, started) };
         (rescan, queues.iter().map(place).collect::<Vec<_>>())
     };
-    let rows = limited(claim(shared, session, queues, places.into_iter(), free)).await?;
+    let rows = limited(claim(shared, session, queues, places.into_iter(), free, turn)).await?;
     if rescan {
         together.floors().rescanned(Instant::now(), started.elapsed());
     }
@@ -164,6 +195,7 @@ async fn claim(
     queues: &[Arc<str>],
     places: impl Iterator<Item = Place>,
     free: usize,
+    turn: Turn,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
     let slots =
         queues.iter().map(|queue| i32::try_from(shared.room.free_in(queue, free)).unwrap_or(i32::MAX));
@@ -178,6 +210,7 @@ async fn claim(
         .bind(&shared.kinds.versions)
         .bind(&shared.kinds.solo)
         .bind(shared.id)
+        .bind(if free < LARGE_CLAIM { "none" } else { turn.as_str() })
         .fetch_all(session)
         .await
 }

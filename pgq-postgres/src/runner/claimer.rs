@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, sleep_until};
 
-use super::claim::Claims;
+use super::claim::{Claims, LARGE_CLAIM};
 use super::floor::START;
 use super::pace::{LINGER, Pace};
 use super::poll::{Idle, Seen, poll};
@@ -19,9 +19,6 @@ const STRANGERS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How soon a runner that may not claim looks whether it may again.
 const DOUBT_INTERVAL: Duration = Duration::from_millis(100);
-
-/// From such claims on a second session is worth having.
-const LARGE_CLAIM: usize = 250;
 
 /// Claims jobs as slots become free, and waits where there are none.
 pub(crate) struct Claimer {
@@ -162,8 +159,9 @@ impl Claimer {
     async fn poll(&mut self) -> Result<Seen, sqlx::Error> {
         let Claims { shared, together, session, queues, .. } = &mut self.claims;
         // An idle runner claims nothing until a poll tells it to, so polls must look behind the floors too.
-        let rescan = together.floors().rescan_is_due(Instant::now());
-        let place = |queue| if rescan { START } else { together.floors().of(queue) };
+        let now = Instant::now();
+        let rescan = together.floors().rescan_is_due(now);
+        let place = |queue| if rescan { START } else { together.floors().of(queue, now) };
         let places: Vec<_> = queues.iter().map(|queue| (&**queue, place(queue))).collect();
         let mut seen = poll(shared, session, &places, self.idle.is_idle()).await?;
         seen.from_start = rescan;

@@ -35,7 +35,7 @@ async fn drain_all(shared: &Arc<Shared>) -> Result<Vec<Drained>, Error> {
     let (to_slots, mut claimed) = mpsc::unbounded_channel();
     let (_, ends) = mpsc::unbounded_channel();
     unpark(shared, &mut shared.session("maintain")).await?;
-    let mut claimer = Claimer::new(Claims::new("claim", shared, &Arc::default(), &to_slots));
+    let mut claimer = Claimer::new(Claims::first(shared, &Arc::default(), &to_slots));
     let mut settler = Settler::new(shared.clone(), ends);
     let mut drained = Vec::new();
     while claimer.claim_one().await? {

@@ -57,8 +57,9 @@ impl Floors {
         self.next_rescan = Some(now + (took * RESCAN_SHARE).min(LONGEST_WITHOUT_RESCAN));
     }
 
-    pub(crate) fn of(&self, queue: &str) -> Place {
-        self.by_queue.get(queue).map_or(START, |floor| floor.floor)
+    /// Where claims had come to at some moment that lies long enough back.
+    pub(crate) fn of(&self, queue: &str, now: Instant) -> Place {
+        self.by_queue.get(queue).map_or(START, |floor| floor.at(now))
     }
 
     /// Jobs up to that place were claimed.
@@ -68,12 +69,18 @@ impl Floors {
             self.by_queue.insert(queue.to_owned(), floor);
             return;
         };
+        floor.floor = floor.at(now);
         floor.reached = floor.reached.max(place);
-        if now >= floor.coming_since + AGE {
-            floor.floor = floor.coming;
+        if floor.floor == floor.coming {
             floor.coming = floor.reached;
             floor.coming_since = now;
         }
+    }
+}
+
+impl Floor {
+    fn at(&self, now: Instant) -> Place {
+        if now >= self.coming_since + AGE { self.coming } else { self.floor }
     }
 }
 
@@ -88,9 +95,9 @@ mod tests {
         for step in 0..40 {
             floors.reached("q", (0, i64::from(step)), start + AGE / 10 * step as u32);
         }
-        let (_, id) = floors.of("q");
+        let (_, id) = floors.of("q", start + AGE / 10 * 39);
         assert!((19..30).contains(&id), "what was reached between one and two ages before: {id}");
-        assert_eq!(floors.of("other"), START);
+        assert_eq!(floors.of("other", start), START);
     }
 
     #[test]

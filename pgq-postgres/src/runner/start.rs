@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::Bindings;
-use super::claim::{Claims, Together};
+use super::claim::Claims;
 use super::claimer::Claimer;
 use super::execute::execute;
 use super::handle::RunnerHandle;
@@ -109,11 +109,11 @@ impl Started {
         let shared = self.shared;
         let (to_slots, claimed) = mpsc::unbounded_channel();
         let (to_settler, ends) = mpsc::unbounded_channel();
-        let together = Arc::new(Together::default());
-        let claims = |part| Claims::new(part, &shared, &together, &to_slots);
+        let claims = Claims::first(&shared, &Arc::default(), &to_slots);
+        drop(to_slots);
         Running {
-            claimer: part(Claimer::new(claims("claim")).run()),
-            second: part(second(claims("claim 2"))),
+            second: part(second(claims.second())),
+            claimer: part(Claimer::new(claims).run()),
             listener: shared.settings.listen.then(|| part(listen(shared.clone()))),
             maintainer: part(maintain(shared.clone())),
             executor: part(execute(shared.clone(), claimed, to_settler)),
