@@ -69,8 +69,9 @@ impl Database {
         };
         let mut lease = self.leases[at].clone();
         let said = |position| settle.ends.iter().any(|(said, ..)| *said == position);
-        let mut unsettled = lease.jobs.iter().enumerate().filter(|(_, leased)| !leased.settled);
-        let lost = settle.whole() && unsettled.any(|(position, _)| !said(position));
+        let unsettled =
+            lease.jobs.iter().zip(&settle.done).enumerate().filter(|(_, (leased, _))| !leased.settled);
+        let lost = unsettled.filter(|(_, (_, done))| **done).any(|(position, _)| !said(position));
         for (position, _, outcome) in &settle.ends {
             if !lease.jobs[*position].settled {
                 self.end(protocol, &lease.jobs[*position], *outcome);

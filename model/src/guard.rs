@@ -7,8 +7,8 @@ pub enum Guard {
     LeaseNotAttempt,
     /// A settle keeps the bits of those before it. Without: one that comes late takes them back.
     MonotoneBits,
-    /// The settle that ends a lease says all outcomes again. Without: those recorded before are not in it, even if a crash
-    /// of the server has undone them.
+    /// Every settle says again all outcomes of its lease. Without: its bits are set also of jobs whose outcomes were
+    /// recorded before and a crash of the server has undone.
     AllOutcomes,
     /// A rescue takes what the lease holds when it is locked. Without: the jobs that it saw when it found the runner dead.
     RescueByLease,

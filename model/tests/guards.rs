@@ -36,7 +36,7 @@ fn a_late_settle_must_not_take_back_what_was_settled_after_it_was_sent() {
 }
 
 #[test]
-fn the_last_settle_of_a_lease_must_say_what_those_before_it_said() {
+fn a_settle_must_say_again_what_those_before_it_said() {
     breaks(Guard::AllOutcomes, Protocol::one_lease(1), I1_LOST);
 }
 

@@ -168,6 +168,60 @@ mod tests {
         .await;
     }
 
+    /// Run again, it would lock and claim more than was asked for.
+    #[tokio::test]
+    async fn the_locking_part_of_a_claim_runs_once() {
+        with_database(async |db| {
+            let options = crate::connection::runner_options(
+                &db.url().parse().unwrap(),
+                "pgq claim",
+                crate::connection::Commit::Durable,
+            );
+            let mut session = crate::connection::connect(&options).await.unwrap();
+            let claim = Statements::for_schema("pgq").claim;
+            let prepare = sqlx::AssertSqlSafe(format!("prepare claim as {}", claim.as_str()));
+            sqlx::raw_sql(prepare).execute(&mut session).await.unwrap();
+            let explain = "explain (costs off) execute claim ('{q}', '{1}', '{0}', '{0}', 1, '{k}', '{1}', '{}', \
+                 '00000000-0000-0000-0000-00000000000b')";
+            let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut session).await.unwrap();
+            let plan = plan.join("\n");
+            assert!(plan.contains("InitPlan") && plan.contains("TID Cond: (ctid = ANY ("), "{plan}");
+        })
+        .await;
+    }
+
+    /// A settle whose connection was given up may come after the settles that followed it.
+    #[tokio::test]
+    async fn a_late_settle_takes_back_nothing_that_was_settled_after_it_was_sent() {
+        with_database(async |db| {
+            let mut session = db.connect().await.unwrap();
+            let leased = "insert into pgq.leases values ('00000000-0000-0000-0000-00000000000a', \
+                 '00000000-0000-0000-0000-00000000000b', now(), null, null, true, '{1,2,3}', array[now(), now(), now()], \
+                 '{0,0,0}', '{0,0,0}', '{1,1,1}', '{0,0,0}', '{4,4,4}', '{0,0,0}', '{q,q,q}', '{k,k,k}', '{x,y,z}', \
+                 array[null, null, null]::jsonb[], array[null, null, null]::timestamptz[])";
+            sqlx::raw_sql(leased).execute(&mut session).await.unwrap();
+            let statements = Statements::for_schema("pgq");
+            let (runner, lease) = (uuid::Uuid::from_u128(11), uuid::Uuid::from_u128(10));
+            let settle = async |bits: u8, retried: &[i32], session: &mut sqlx::PgConnection| {
+                let settle = sqlx::query(statements.settle.clone()).bind(runner).bind([lease]).bind([vec![bits]]);
+                let settle = settle.bind([false]).bind(vec![lease; retried.len()]).bind(retried);
+                let settle = settle.bind(vec!["retry"; retried.len()]);
+                let wait = crate::time::interval(std::time::Duration::from_secs(60));
+                let settle = settle.bind(vec![wait; retried.len()]).bind(vec!["no"; retried.len()]);
+                let settle = settle.bind("owner").bind("channel").bind(vec![String::new()]);
+                settle.execute(session).await.unwrap();
+            };
+            settle(0b011, &[0, 1], &mut session).await;
+            settle(0b001, &[0], &mut session).await;
+            let jobs: Vec<(i64, String)> = sqlx::query_as("select id, state from pgq.jobs order by id")
+                .fetch_all(&mut session)
+                .await
+                .unwrap();
+            assert_eq!(jobs, [(1, "scheduled".into()), (2, "scheduled".into()), (3, "running".into())]);
+        })
+        .await;
+    }
+
     /// A rescuer and a canceller that come when a lease is gone, or a job of it settled, find nothing.
     #[tokio::test]
     async fn rescue_and_cancel_of_what_is_settled_change_nothing() {

@@ -21,6 +21,8 @@ struct Held {
     unflushed: usize,
     /// What the next flush must record beside the bits, and the queues of jobs that completed.
     remains: Vec<Remains>,
+    /// What flushes before it recorded.
+    recorded: Vec<Remains>,
     completed_queues: HashSet<Arc<str>>,
     /// Since when something waits to be flushed.
     waiting_since: Option<Instant>,
@@ -66,13 +68,21 @@ pub(crate) struct Flush {
     /// All of its jobs have ended.
     pub(crate) whole: bool,
     pub(crate) remains: Vec<Remains>,
+    /// What was recorded before. It is said again, since a crash of the server may have undone it: bits without it would
+    /// lose its jobs. What is still recorded does not change by it.
+    pub(crate) again: Vec<Remains>,
     pub(crate) completed_queues: HashSet<Arc<str>>,
 }
 
 impl Flush {
+    /// What is to be said beside the bits.
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = &Remains> {
+        self.again.iter().chain(&self.remains)
+    }
+
     /// Its row can be deleted and nothing else needs to be written.
     pub(crate) fn is_plain(&self) -> bool {
-        self.whole && self.remains.is_empty()
+        self.whole && self.remains.is_empty() && self.again.is_empty()
     }
 }
 
@@ -84,6 +94,7 @@ impl Ledger {
             unflushed: 0,
             done: vec![0; size.div_ceil(8)],
             remains: Vec::new(),
+            recorded: Vec::new(),
             completed_queues: HashSet::new(),
             waiting_since: None,
         };
@@ -151,12 +162,16 @@ impl Held {
 
     fn flush(&mut self, lease: Uuid) -> Flush {
         self.waiting_since = None;
+        let remains = std::mem::take(&mut self.remains);
+        let again = self.recorded.clone();
+        self.recorded.extend(remains.iter().cloned());
         Flush {
             lease,
             done: self.done.clone(),
             ends: std::mem::take(&mut self.unflushed),
             whole: self.ended == self.size,
-            remains: std::mem::take(&mut self.remains),
+            remains,
+            again,
             completed_queues: std::mem::take(&mut self.completed_queues),
         }
     }

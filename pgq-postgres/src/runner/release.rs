@@ -52,6 +52,7 @@ fn release_of(lease: Uuid, positions: &[i32]) -> Flush {
         ends: positions.len(),
         whole: true,
         remains: remains.collect(),
+        again: Vec::new(),
         completed_queues: Default::default(),
     }
 }

@@ -292,7 +292,7 @@ async fn settle(
     flushes: &[&Flush],
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     let remains: Vec<(Uuid, &Remains)> =
-        flushes.iter().flat_map(|flush| flush.remains.iter().map(|remains| (flush.lease, remains))).collect();
+        flushes.iter().flat_map(|flush| flush.outcomes().map(|remains| (flush.lease, remains))).collect();
     let column = |(_, remains): &(Uuid, &Remains)| remains.columns();
     let columns: Vec<Columns> = remains.iter().map(column).collect();
     let rows = query(shared.statements().settle.clone())

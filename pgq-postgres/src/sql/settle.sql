@@ -74,8 +74,13 @@ keys as (
 gone as (
     delete from pgq.leases l using held h where l.runner_id = $1 and l.id = h.id and h.whole
 ),
+-- A flush that comes late, its connection long given up, must not take back the bits of those after it.
 kept as (
-    update pgq.leases l set done = h.done from held h where l.runner_id = $1 and l.id = h.id and not h.whole
+    update pgq.leases l set done = case when l.done is null then h.done else (
+        select decode(string_agg(lpad(to_hex(get_byte(h.done, n) | get_byte(l.done, n)), 2, '0'), '' order by n), 'hex')
+        from generate_series(0, length(h.done) - 1) n
+    ) end
+    from held h where l.runner_id = $1 and l.id = h.id and not h.whole
 ),
 recovered as (
     update pgq.queues set slow_ms = 0, slow_until = null where name = any($12) and slow_ms > 0

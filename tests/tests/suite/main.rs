@@ -35,6 +35,7 @@ mod survive;
 mod testing;
 mod time;
 mod trace;
+mod undone;
 mod unique;
 mod unreachable;
 mod waking;
