@@ -182,7 +182,7 @@ mod tests {
             let prepare = sqlx::AssertSqlSafe(format!("prepare claim as {}", claim.as_str()));
             sqlx::raw_sql(prepare).execute(&mut session).await.unwrap();
             let explain = "explain (costs off) execute claim ('{q}', '{1}', '{0}', '{0}', 1, '{k}', '{1}', '{}', \
-                 '00000000-0000-0000-0000-00000000000b')";
+                 '00000000-0000-0000-0000-00000000000b', 'none')";
             let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut session).await.unwrap();
             let plan = plan.join("\n");
             assert!(plan.contains("InitPlan") && plan.contains("TID Cond: (ctid = ANY ("), "{plan}");
