@@ -135,7 +135,8 @@ impl Protocol {
 
 impl State {
     /// Whether that is no part of a good day.
-    pub(crate) fn is_fault(&self, action: Action) -> bool {
+    #[must_use]
+    pub fn is_fault(&self, action: Action) -> bool {
         match action {
             Action::Crash(_) | Action::Pause(_) | Action::GiveUp(..) => true,
             Action::Expire(r) => self.runner(r).acts(),

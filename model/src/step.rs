@@ -139,7 +139,7 @@ impl Protocol {
     }
 
     fn settle(&self, state: &mut State, r: RunnerId, lease: LeaseId, network: Network) {
-        let Some(settle) = self.settle_of(state.runner(r), r, lease) else { return };
+        let Some(settle) = self.settle_of(state, r, lease) else { return };
         if network == Network::Delayed {
             return state.delayed = Some(Delayed::Settle(settle));
         }
@@ -157,8 +157,9 @@ impl Protocol {
     }
 
     /// What the runner would record of that lease now.
-    fn settle_of(&self, runner: &Runner, owner: RunnerId, lease: LeaseId) -> Option<Settle> {
-        let held = runner.hand.iter().find(|held| held.lease == lease)?;
+    #[must_use]
+    pub fn settle_of(&self, state: &State, owner: RunnerId, lease: LeaseId) -> Option<Settle> {
+        let held = state.runner(owner).hand.iter().find(|held| held.lease == lease)?;
         let done: Vec<bool> =
             held.jobs.iter().map(|job| matches!(job.phase, Phase::Ended(_) | Phase::Recorded(_))).collect();
         let says_all = !self.lacks(Guard::AllOutcomes);

@@ -53,11 +53,13 @@ impl Retry {
         match self {
             Self::Waits(waits) => waits.get(before).or(waits.last()).copied().unwrap_or(Duration::ZERO),
             Self::Fixed(wait) => *wait,
+            Self::Exponential { base, .. } if base.is_zero() => Duration::ZERO,
             Self::Exponential { base, factor, max, jitter } => {
                 let exponent = i32::try_from(before).unwrap_or(i32::MAX);
                 let grown = base.as_secs_f64() * factor.powi(exponent);
                 let varied = grown.min(max.as_secs_f64()) * (1.0 - jitter.clamp(0.0, 1.0) * random);
-                Duration::try_from_secs_f64(varied).unwrap_or(*max)
+                // A float of many seconds is not exact, and may lie above the maximum that it was made from.
+                Duration::try_from_secs_f64(varied).unwrap_or(*max).min(*max)
             }
         }
     }

@@ -6,9 +6,12 @@ mod ci;
 mod compile_time;
 mod db;
 mod demo;
+mod museum;
 mod package;
 mod postgres;
 mod screen;
+#[cfg(test)]
+mod supply;
 mod tally;
 mod test;
 
@@ -32,6 +35,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Run the benchmarks, optimised.
     Bench(bench::Arguments),
+    /// Take the guards away one by one, and see that the tests notice.
+    Museum(museum::Arguments),
     /// Start, stop or ask about the development server.
     Db(db::Arguments),
     /// Measure what the derive costs at compile time.
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Museum(arguments) => museum::run(&arguments),
         Command::Db(arguments) => db::run(&arguments),
         Command::CompileTime(arguments) => compile_time::run(&arguments),
         Command::Ci => ci::run(),

@@ -16,6 +16,8 @@ mod ledger;
 mod listen;
 mod liveness;
 mod maintain;
+#[cfg(test)]
+mod model;
 mod pace;
 mod poll;
 mod prune;

@@ -8,9 +8,9 @@ use super::shared::Shared;
 use crate::connection::{Session, is_permanent, limited};
 
 /// A runner that is dead by the database's clock.
-struct Dead {
-    id: Uuid,
-    name: String,
+pub(super) struct Dead {
+    pub(super) id: Uuid,
+    pub(super) name: String,
 }
 
 /// Takes back what dead runners held. Any runner may; one at a time does.
@@ -51,7 +51,11 @@ async fn rescue_all(shared: &Shared, session: &mut PgConnection) -> Result<usize
     Ok(rescued)
 }
 
-async fn rescue_one(shared: &Shared, tx: &mut PgConnection, dead: &Dead) -> Result<usize, sqlx::Error> {
+pub(super) async fn rescue_one(
+    shared: &Shared,
+    tx: &mut PgConnection,
+    dead: &Dead,
+) -> Result<usize, sqlx::Error> {
     let leases: Vec<Uuid> =
         query_scalar(shared.statements().leases_of.clone()).bind(dead.id).fetch_all(&mut *tx).await?;
     let mut rescued = 0;
