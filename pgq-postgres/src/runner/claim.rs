@@ -20,9 +20,11 @@ use crate::connection::{Session, limited};
 /// From such claims on a second session is worth having, and too many at a time are in each other's way.
 pub(crate) const LARGE_CLAIM: usize = 250;
 
-/// What a large claim does while two others are under way, of whatever runner.
+/// What a claim does while two large ones are under way, of whatever runner.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Turn {
+    /// Does not care.
+    None,
     /// Waits for its turn.
     Wait,
     /// Finds nothing.
@@ -32,6 +34,7 @@ pub(crate) enum Turn {
 impl Turn {
     fn as_str(self) -> &'static str {
         match self {
+            Self::None => "none",
             Self::Wait => "wait",
             Self::Try => "try",
         }
@@ -178,6 +181,8 @@ async fn claimed(
         let place = |queue: &Arc<str>| if rescan { START } else { floors.of(queue, started) };
         (rescan, queues.iter().map(place).collect::<Vec<_>>())
     };
+    // How long a rescan takes says when the next one is due: it is not to wait for others.
+    let turn = if rescan || free < LARGE_CLAIM { Turn::None } else { turn };
     let rows = limited(claim(shared, session, queues, places.into_iter(), free, turn)).await?;
     if rescan {
         together.floors().rescanned(Instant::now(), started.elapsed());
@@ -210,7 +215,7 @@ async fn claim(
         .bind(&shared.kinds.versions)
         .bind(&shared.kinds.solo)
         .bind(shared.id)
-        .bind(if free < LARGE_CLAIM { "none" } else { turn.as_str() })
+        .bind(turn.as_str())
         .fetch_all(session)
         .await
 }
