@@ -143,8 +143,11 @@ mod spans {
         handle.counts().completed + handle.counts().discarded
     }
 
+    /// The spans of that name, in the order in which they began: a job may end before the one that enqueued it.
     fn named<'a>(spans: &'a [SpanData], name: &str) -> Vec<&'a SpanData> {
-        spans.iter().filter(|span| span.name == name).collect()
+        let mut named: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+        named.sort_by_key(|span| span.start_time);
+        named
     }
 
     fn attribute(span: &SpanData, key: &str) -> String {
