@@ -54,7 +54,7 @@ impl Database {
     /// starts: vacuumed, analysed, and all of it on disk.
     pub(crate) async fn fill<I>(&self, jobs: I) -> Result<()>
     where
-        I: IntoIterator<Item: Enqueueable>,
+        I: IntoIterator<Item: Enqueueable, IntoIter: Send> + Send,
     {
         let mut connection = self.connect().await?;
         pgq_postgres::migrate(&mut connection).await?;

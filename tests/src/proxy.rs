@@ -19,10 +19,14 @@ use connection::{reset, serve};
 #[derive(Debug)]
 pub struct Proxy {
     url: String,
+    server: Arc<Mutex<Address>>,
     weather: watch::Sender<Weather>,
     observer: Arc<Observer>,
     acceptor: JoinHandle<()>,
 }
+
+/// Host and port of a server.
+type Address = (String, u16);
 
 /// What the connections are subject to.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +34,8 @@ struct Weather {
     accepts: bool,
     forwards: bool,
     delay: Duration,
+    /// How many bytes may pass each way in a second, if that is limited.
+    bytes_per_second: Option<u32>,
     /// What a connection that is made now remembers.
     age: u64,
     /// Connections of an earlier age than these have lost their client, and their server.
@@ -49,6 +55,8 @@ struct Loss {
 #[derive(Debug, Default)]
 struct Observer {
     loss: Mutex<Option<Loss>>,
+    /// How many bytes more may pass before a connection is cut in the middle of what it says.
+    cut_after: Mutex<Option<u64>>,
     /// How many statements the server has completed.
     statements: AtomicU64,
 }
@@ -56,6 +64,15 @@ struct Observer {
 impl Observer {
     fn loss(&self) -> MutexGuard<'_, Option<Loss>> {
         self.loss.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much of so many bytes may pass; less than all once, to the connection that is to be cut.
+    fn allowance(&self, bytes: usize) -> usize {
+        let mut cut_after = self.cut_after.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(left) = *cut_after else { return bytes };
+        let rest = left.checked_sub(bytes as u64);
+        *cut_after = rest;
+        if rest.is_some() { bytes } else { usize::try_from(left).unwrap_or(bytes) }
     }
 }
 
@@ -75,14 +92,16 @@ impl Proxy {
             accepts: true,
             forwards: true,
             delay: Duration::ZERO,
+            bytes_per_second: None,
             age: 0,
             clients_cut: 0,
             servers_cut: 0,
         };
         let (weather, forecast) = watch::channel(fair);
         let observer = Arc::<Observer>::default();
-        let acceptor = tokio::spawn(accept(listener, server, forecast, observer.clone()));
-        Self { url, weather, observer, acceptor }
+        let server = Arc::new(Mutex::new(server));
+        let acceptor = tokio::spawn(accept(listener, server.clone(), forecast, observer.clone()));
+        Self { url, server, weather, observer, acceptor }
     }
 
     /// The URL of the same database through the proxy.
@@ -136,10 +155,37 @@ impl Proxy {
         self.change(|weather| weather.delay = delay);
     }
 
+    /// Forwards so many bytes a second at most, in each direction of each connection.
+    ///
+    /// # Panics
+    /// At none: that is [`black_hole`](Self::black_hole).
+    pub fn throttle(&self, bytes_per_second: u32) {
+        assert!(bytes_per_second > 0, "nothing would pass at all");
+        self.change(|weather| weather.bytes_per_second = Some(bytes_per_second));
+    }
+
+    /// Resets a connection in the middle of what it says: the one that is due when so many bytes more have passed, of all
+    /// connections and in both directions.
+    pub fn cut_after(&self, bytes: u64) {
+        *self.observer.cut_after.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
+    }
+
+    /// Sends connections that are made from now on to another server on this machine.
+    pub fn switch(&self, port: u16) {
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = ("127.0.0.1".into(), port);
+    }
+
     /// Accepts and forwards again, also what was held back.
     pub fn heal(&self) {
+        *self.observer.cut_after.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.change(|weather| {
-            *weather = Weather { accepts: true, forwards: true, delay: Duration::ZERO, ..*weather };
+            *weather = Weather {
+                accepts: true,
+                forwards: true,
+                delay: Duration::ZERO,
+                bytes_per_second: None,
+                ..*weather
+            };
         });
     }
 
@@ -170,7 +216,7 @@ impl Drop for Proxy {
 
 async fn accept(
     listener: TcpListener,
-    server: (String, u16),
+    server: Arc<Mutex<Address>>,
     weather: watch::Receiver<Weather>,
     observer: Arc<Observer>,
 ) {
@@ -179,7 +225,8 @@ async fn accept(
         while connections.try_join_next().is_some() {}
         let now = *weather.borrow();
         if now.accepts {
-            connections.spawn(serve(client, server.clone(), weather.clone(), now.age, observer.clone()));
+            let server = server.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            connections.spawn(serve(client, server, weather.clone(), now.age, observer.clone()));
         } else {
             reset(client);
         }

@@ -6,6 +6,7 @@ mod ci;
 mod compile_time;
 mod db;
 mod demo;
+mod faults;
 mod museum;
 mod package;
 mod postgres;
@@ -37,6 +38,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Take the guards away one by one, and see that the tests notice.
     Museum(museum::Arguments),
+    /// Run jobs while everything fails that can, and check that none is lost.
+    Faults(faults::Arguments),
     /// Start, stop or ask about the development server.
     Db(db::Arguments),
     /// Measure what the derive costs at compile time.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Museum(arguments) => museum::run(&arguments),
+        Command::Faults(arguments) => faults::run(&arguments),
         Command::Db(arguments) => db::run(&arguments),
         Command::CompileTime(arguments) => compile_time::run(&arguments),
         Command::Ci => ci::run(),

@@ -70,7 +70,15 @@ impl Enqueueable for Prepared {
 ///
 /// # Errors
 /// As [`Enqueue::enqueue`], for the first job that fails; then nothing is enqueued. A failure of the database.
-pub async fn enqueue_all<'c, A, I>(acquire: A, jobs: I) -> Result<Vec<Enqueued>, Error>
+pub fn enqueue_all<'c, A, I>(acquire: A, jobs: I) -> impl Future<Output = Result<Vec<Enqueued>, Error>> + Send
+where
+    A: Acquire<'c, Database = Postgres> + Send,
+    I: IntoIterator<Item: Enqueueable, IntoIter: Send> + Send,
+{
+    write_all(acquire, jobs)
+}
+
+async fn write_all<'c, A, I>(acquire: A, jobs: I) -> Result<Vec<Enqueued>, Error>
 where
     A: Acquire<'c, Database = Postgres>,
     I: IntoIterator<Item: Enqueueable>,

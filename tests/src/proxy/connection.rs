@@ -1,6 +1,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,8 +15,8 @@ use super::{Observer, Weather};
 enum End {
     /// One of the two hung up.
     HungUp,
-    /// A reply got lost.
-    ReplyLost,
+    /// A reply got lost, or what was said was cut short.
+    Cut,
 }
 
 /// Serves one connection to its end.
@@ -39,7 +40,7 @@ pub(super) async fn serve(
             return reset(server);
         }
     };
-    if let End::ReplyLost = end {
+    if let End::Cut = end {
         reset(client);
         reset(server);
     }
@@ -80,7 +81,7 @@ async fn forward(
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     tokio::select! {
-        end = upwards(from_client, to_server, weather) => end,
+        end = upwards(from_client, to_server, weather, observer) => end,
         end = downwards(from_server, to_client, weather, session, observer) => end,
     }
 }
@@ -89,6 +90,7 @@ async fn upwards(
     mut client: ReadHalf<'_>,
     mut server: WriteHalf<'_>,
     weather: &watch::Receiver<Weather>,
+    observer: &Observer,
 ) -> io::Result<End> {
     let mut bytes = vec![0; 16 << 10];
     loop {
@@ -97,7 +99,12 @@ async fn upwards(
         if read == 0 {
             return Ok(End::HungUp);
         }
-        server.write_all(&bytes[..read]).await?;
+        throttle(weather, read).await;
+        let allowed = observer.allowance(read);
+        server.write_all(&bytes[..allowed]).await?;
+        if allowed < read {
+            return Ok(End::Cut);
+        }
     }
 }
 
@@ -120,11 +127,18 @@ async fn downwards(
         let outgoing = replies.outgoing(doomed.as_deref());
         observer.statements.fetch_add(replies.completed(), Relaxed);
         match outgoing {
-            Some(bytes) => client.write_all(&bytes).await?,
+            Some(bytes) => {
+                throttle(weather, bytes.len()).await;
+                let allowed = observer.allowance(bytes.len());
+                client.write_all(&bytes[..allowed]).await?;
+                if allowed < bytes.len() {
+                    return Ok(End::Cut);
+                }
+            }
             None => {
                 // Nobody listens if the test has ended.
                 observer.loss().take().map(|loss| loss.happened.send(()));
-                return Ok(End::ReplyLost);
+                return Ok(End::Cut);
             }
         }
     }
@@ -137,6 +151,14 @@ async fn pass(weather: &watch::Receiver<Weather>) {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
         until(weather.clone(), |weather| weather.forwards).await;
+    }
+}
+
+/// Holds so many bytes up for as long as they may take.
+async fn throttle(weather: &watch::Receiver<Weather>, bytes: usize) {
+    let limit = weather.borrow().bytes_per_second;
+    if let Some(bytes_per_second) = limit {
+        tokio::time::sleep(Duration::from_secs(bytes as u64) / bytes_per_second).await;
     }
 }
 

@@ -103,3 +103,16 @@ async fn a_bulk_wakes_a_sleeping_runner_and_all_of_it_runs() {
     })
     .await;
 }
+
+#[test]
+fn a_bulk_can_be_part_of_a_task() {
+    fn task(_: impl Send) {}
+    // Only compiled: a future that cannot change threads could not be spawned.
+    let _ = |pool: sqlx::PgPool| {
+        task(async move {
+            let mut tx = pool.begin().await.unwrap();
+            enqueue_all(&mut *tx, (0..3).map(Step::succeed)).await.unwrap();
+            enqueue_all(&pool, vec![Step::succeed(1)]).await.unwrap();
+        });
+    };
+}

@@ -1,0 +1,14 @@
+//! A runner of the fault suite.
+
+fn main() -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+    // Handlers that panic as they are told to need not say so.
+    std::panic::set_hook(Box::new(|panic| {
+        if !panic.to_string().contains("told to panic") {
+            eprintln!("{panic}");
+        }
+    }));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(pgq_faults::worker::run())
+}

@@ -1,0 +1,74 @@
+//! Why a job ran again.
+
+use super::Tenure;
+use super::job::Run;
+use crate::history::End;
+use crate::timeline::Timeline;
+
+/// Why a job ran again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    /// It failed or snoozed, as it was told to. No repetition.
+    Told,
+    /// Its process was killed before the outcome was recorded.
+    KilledBeforeSettle,
+    /// Its lease had expired, by the database's clock, before the later claim.
+    LeaseExpired,
+    /// It was dropped before its end and given back.
+    GivenBack,
+    /// The handler's own use of the database failed.
+    DatabaseFailed,
+    /// A crash of the server undid its claim or the record of its end.
+    ServerCrash,
+    /// Its outcome could not be recorded, and the job was given back.
+    SettleLost,
+    /// The reply to an enqueue was lost, and the producer tried again.
+    AmbiguousEnqueue,
+}
+
+impl Cause {
+    /// As it is printed.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Told => "told to",
+            Self::KilledBeforeSettle => "killed before settle",
+            Self::LeaseExpired => "lease expired before the later claim",
+            Self::GivenBack => "dropped and given back",
+            Self::DatabaseFailed => "the handler's transaction failed",
+            Self::ServerCrash => "server crash with an unsynced claim or settle",
+            Self::SettleLost => "outcome not recorded",
+            Self::AmbiguousEnqueue => "ambiguous commit of the enqueue",
+        }
+    }
+}
+
+/// The session names of the runner's parts.
+const SETTLE: &str = "pgq settle";
+const CLAIM: &str = "pgq claim";
+const MAINTAIN: &str = "pgq maintain";
+
+/// Why the later run could happen after the earlier one; none if there is no reason.
+pub(super) fn of(earlier: &Run, later: &Run, held: &[Tenure], timeline: &Timeline) -> Option<Cause> {
+    let side = timeline.processes.get(earlier.process)?.side;
+    let crashed = timeline.crashed_between(earlier.started, later.started);
+    let Some(tenure) = earlier.tenure.map(|at| &held[at]) else {
+        return crashed.then_some(Cause::ServerCrash);
+    };
+    let (ended_at, session) = tenure.ended.as_ref()?;
+    if *ended_at > later.order(held) {
+        return None;
+    }
+    let killed = timeline.processes.get(earlier.process)?.killed;
+    let outcome = earlier.ended.map(|(_, end)| end);
+    match (session.as_str(), outcome) {
+        (SETTLE, Some(End::Retry | End::Snooze)) => Some(Cause::Told),
+        (SETTLE, Some(End::Dropped)) => Some(Cause::GivenBack),
+        (SETTLE, Some(End::Error)) => Some(Cause::DatabaseFailed),
+        (SETTLE, _) => None,
+        (MAINTAIN, _) if killed.is_some_and(|killed| killed <= *ended_at) => Some(Cause::KilledBeforeSettle),
+        (MAINTAIN, _) => Some(Cause::LeaseExpired),
+        (CLAIM, _) if crashed => Some(Cause::ServerCrash),
+        (CLAIM, _) => timeline.last_touching(side, earlier.started, *ended_at).map(|_| Cause::SettleLost),
+        _ => None,
+    }
+}

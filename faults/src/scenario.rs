@@ -1,0 +1,140 @@
+//! The scenarios: which faults, under which circumstances.
+
+use std::time::Duration;
+
+use crate::schedule::Kind;
+
+/// A scenario by its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// As `--scenario` takes it.
+    pub name: &'static str,
+    /// Which faults, and how often beside each other.
+    pub kinds: &'static [(Kind, u32)],
+    /// How far apart they are on average.
+    pub every: Duration,
+    /// What is otherwise than usual.
+    pub twist: Twist,
+}
+
+/// What is otherwise than usual in a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Twist {
+    /// Nothing.
+    None,
+    /// Enqueues do not wait for the disk: what shows that a loss would be seen.
+    UnsyncedEnqueues,
+    /// The server takes 20 connections.
+    FewConnections,
+}
+
+/// The one that runs where none is named.
+pub const DEFAULT: &str = "mixed";
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// All of them.
+pub const ALL: [Scenario; 11] = [
+    Scenario {
+        name: DEFAULT,
+        kinds: &[
+            (Kind::Kill, 12),
+            (Kind::Pause, 7),
+            (Kind::Terminate, 5),
+            (Kind::TerminateTwice, 2),
+            (Kind::Reset, 12),
+            (Kind::HalfOpen, 5),
+            (Kind::CutMessage, 14),
+            (Kind::LoseReply, 14),
+            (Kind::BlackHole, 5),
+            (Kind::Latency, 5),
+            (Kind::Throttle, 4),
+            (Kind::Refuse, 4),
+            (Kind::EndSessions, 8),
+            (Kind::CancelStatements, 6),
+            (Kind::KillListeners, 4),
+            (Kind::LockTable, 3),
+            (Kind::Deadlock, 4),
+            (Kind::StatementTimeout, 1),
+            (Kind::LockTimeout, 1),
+            (Kind::Serializable, 2),
+            (Kind::PinSnapshot, 2),
+            (Kind::DropFutures, 3),
+            (Kind::StopImmediate, 2),
+            (Kind::KillBackend, 2),
+            (Kind::KillServer, 1),
+        ],
+        every: Duration::from_millis(400),
+        twist: Twist::None,
+    },
+    Scenario {
+        name: "killed",
+        kinds: &[(Kind::Kill, 1)],
+        every: Duration::from_millis(700),
+        twist: Twist::None,
+    },
+    Scenario { name: "paused", kinds: &[(Kind::Pause, 1)], every: SECOND, twist: Twist::None },
+    Scenario {
+        name: "server-crash",
+        kinds: &[(Kind::StopImmediate, 1), (Kind::KillBackend, 1), (Kind::KillServer, 1)],
+        every: Duration::from_secs(4),
+        twist: Twist::None,
+    },
+    Scenario {
+        name: "control",
+        kinds: &[(Kind::StopImmediate, 1), (Kind::KillServer, 1)],
+        every: Duration::from_secs(4),
+        twist: Twist::UnsyncedEnqueues,
+    },
+    Scenario {
+        name: "cut",
+        kinds: &[(Kind::Reset, 1), (Kind::CutMessage, 2), (Kind::LoseReply, 2), (Kind::HalfOpen, 1)],
+        every: Duration::from_millis(300),
+        twist: Twist::None,
+    },
+    Scenario {
+        name: "unreachable",
+        kinds: &[(Kind::BlackHole, 2), (Kind::Latency, 2), (Kind::Throttle, 1), (Kind::Refuse, 1)],
+        every: Duration::from_millis(800),
+        twist: Twist::None,
+    },
+    Scenario {
+        name: "sessions",
+        kinds: &[
+            (Kind::KillListeners, 2),
+            (Kind::EndSessions, 2),
+            (Kind::CancelStatements, 2),
+            (Kind::LockTable, 1),
+            (Kind::Deadlock, 2),
+            (Kind::StatementTimeout, 1),
+            (Kind::LockTimeout, 1),
+            (Kind::Serializable, 1),
+            (Kind::DropFutures, 1),
+        ],
+        every: Duration::from_millis(500),
+        twist: Twist::None,
+    },
+    Scenario {
+        name: "storm",
+        kinds: &[(Kind::ConnectionStorm, 1)],
+        every: Duration::from_secs(3),
+        twist: Twist::FewConnections,
+    },
+    Scenario {
+        name: "pinned",
+        kinds: &[(Kind::PinSnapshot, 1)],
+        every: Duration::from_secs(2),
+        twist: Twist::None,
+    },
+    Scenario {
+        name: "shutdown",
+        kinds: &[(Kind::Terminate, 2), (Kind::TerminateTwice, 1)],
+        every: Duration::from_millis(500),
+        twist: Twist::None,
+    },
+];
+
+/// The one of that name.
+pub fn find(name: &str) -> Option<&'static Scenario> {
+    ALL.iter().find(|scenario| scenario.name == name)
+}

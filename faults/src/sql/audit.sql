@@ -1,0 +1,43 @@
+-- What the server itself saw: who held which job, from when to when, by its own clock. Rows commit and vanish
+-- together with what they tell of.
+create schema faults;
+
+create table faults.runners (id uuid not null, name text not null);
+create table faults.claims (lease uuid not null, runner uuid not null, at timestamptz not null, ids bigint[] not null);
+create table faults.ends (lease uuid not null, at timestamptz not null, session text not null, ids bigint[] not null);
+create table faults.effects (n bigint not null, job bigint not null);
+
+create function faults.note_runner() returns trigger language plpgsql as $$
+begin
+    insert into faults.runners values (new.id, new.name);
+    return null;
+end
+$$;
+
+create function faults.note_claim() returns trigger language plpgsql as $$
+begin
+    insert into faults.claims values (new.id, new.runner_id, clock_timestamp(), new.ids);
+    return null;
+end
+$$;
+
+-- The jobs of a lease that were settled by this statement: with it gone, all that were not before.
+create function faults.note_end() returns trigger language plpgsql as $$
+declare
+    settled bigint[];
+begin
+    select array_agg(j.id) into settled
+    from unnest(old.ids) with ordinality j (id, position)
+    where coalesce(get_bit(old.done, (j.position - 1)::integer), 0) = 0
+      and (tg_op = 'DELETE' or get_bit(new.done, (j.position - 1)::integer) = 1);
+    if settled is not null then
+        insert into faults.ends values (old.id, clock_timestamp(), current_setting('application_name'), settled);
+    end if;
+    return null;
+end
+$$;
+
+create trigger note_runner after insert on pgq.runners for each row execute function faults.note_runner();
+create trigger note_claim after insert on pgq.leases for each row execute function faults.note_claim();
+create trigger note_settled after update of done on pgq.leases for each row execute function faults.note_end();
+create trigger note_end after delete on pgq.leases for each row execute function faults.note_end();

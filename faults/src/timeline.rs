@@ -1,0 +1,72 @@
+//! What was done to whom, and when.
+
+use std::path::PathBuf;
+
+use crate::history::Micros;
+use crate::schedule::Kind;
+
+/// Which process: an index into [`Timeline::processes`].
+pub type Process = usize;
+
+/// A worker process.
+#[derive(Debug, Clone)]
+pub struct Born {
+    /// Which worker it was one of.
+    pub side: usize,
+    /// Its process id.
+    pub pid: u32,
+    /// Its history.
+    pub history: PathBuf,
+    /// When it was killed, if it was.
+    pub killed: Option<Micros>,
+}
+
+/// A time during which something was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disruption {
+    /// What.
+    pub kind: Kind,
+    /// From when.
+    pub from: Micros,
+    /// Until when; what is over at once ends as it begins.
+    pub until: Micros,
+    /// Which worker met it; none: all of them.
+    pub side: Option<usize>,
+}
+
+/// All of it.
+#[derive(Debug, Clone, Default)]
+pub struct Timeline {
+    /// Every worker process there was.
+    pub processes: Vec<Born>,
+    /// Every fault.
+    pub disruptions: Vec<Disruption>,
+    /// When the faults were over.
+    pub healed: Micros,
+}
+
+impl Kind {
+    /// Whether the server forgets what was not on its disk.
+    pub fn crashes_server(self) -> bool {
+        matches!(self, Self::StopImmediate | Self::KillBackend | Self::KillServer)
+    }
+}
+
+impl Disruption {
+    /// Whether it touched that worker in that time.
+    fn touched(&self, side: usize, from: Micros, until: Micros) -> bool {
+        self.side.is_none_or(|met| met == side) && self.from <= until && self.until >= from
+    }
+}
+
+impl Timeline {
+    /// Whether the server crashed between the two.
+    pub fn crashed_between(&self, from: Micros, until: Micros) -> bool {
+        self.disruptions.iter().any(|it| it.kind.crashes_server() && it.from <= until && it.until >= from)
+    }
+
+    /// The last fault that touched that worker in that time.
+    pub fn last_touching(&self, side: usize, from: Micros, until: Micros) -> Option<&Disruption> {
+        self.disruptions.iter().filter(|it| it.touched(side, from, until)).max_by_key(|it| it.from)
+    }
+}
