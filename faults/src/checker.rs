@@ -182,9 +182,13 @@ fn judge_end(
         if completed || effects > 0 || tables.leftovers.contains_key(id) {
             continue;
         }
+        // Committed just before the crash, without waiting for a disk or another server.
         let excused = allowances.unsynced.is_some_and(|window| timeline.crashed_between(*at, at + window));
-        let what = format!("job {n} (id {id}) was acknowledged and never ended");
-        if excused { verdict.lost_with_reason(what) } else { verdict.lost(what) }
+        if excused {
+            verdict.lost_with_reason.push((n, *id));
+        } else {
+            verdict.lost(format!("job {n} (id {id}) was acknowledged and never ended"));
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Does to workers, connections and the server what the schedule says.
 
+use std::fs::File;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +12,9 @@ use fastrand::Rng;
 use sqlx::{Connection, PgConnection, query_scalar};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::history::now;
+use crate::disk::SmallDisk;
+use crate::failover::Replica;
+use crate::history::{Micros, now};
 use crate::load::Load;
 use crate::schedule::{Fault, Kind};
 use crate::site::{Site, blocking};
@@ -45,6 +49,12 @@ pub struct Injector {
     pub workers: Arc<Workers>,
     /// The producers.
     pub load: Arc<Load>,
+    /// What takes over when the server dies.
+    pub replica: tokio::sync::Mutex<Option<Replica>>,
+    /// What can be filled.
+    pub disk: Option<SmallDisk>,
+    /// Where faults are told, a line each: from, until, what, to whom.
+    pub log: File,
     /// What was done so far.
     pub done: Mutex<Vec<Disruption>>,
     /// What could not be done, and what workers did that they must not.
@@ -69,37 +79,34 @@ impl Injector {
     /// Injects one and notes it.
     pub async fn inject(&self, fault: Fault) {
         let from = now();
-        let side = self.meets_one_side(fault.kind).then_some(fault.side);
+        let side = self.side_of(&fault);
         tracing::info!(?fault, "injecting");
         let result = self.perform(fault).await;
         let until = now();
-        // The producers' side is none of the workers.
-        if side.is_none_or(|side| side < self.workers.sides()) {
-            lock(&self.done).push(Disruption { kind: fault.kind, from, until, side });
-        } else {
-            lock(&self.done).push(Disruption { kind: fault.kind, from, until, side: Some(usize::MAX) });
-        }
+        lock(&self.done).push(Disruption { kind: fault.kind, from, until, side });
+        self.tell(&fault, from, until);
         if let Err(error) = result {
             lock(&self.failed).push(format!("{}: {error:#}", fault.kind.name()));
         }
     }
 
-    fn meets_one_side(&self, kind: Kind) -> bool {
+    /// For people who look for what happened.
+    fn tell(&self, fault: &Fault, from: Micros, until: Micros) {
+        let side = self.side_of(fault).map_or("all".into(), |side| side.to_string());
+        // Nothing depends on it.
+        let _ = writeln!(&self.log, "{from} {until} {} {side}", fault.kind.name());
+    }
+
+    /// Which worker it meets; the number after theirs is that of the producers. None: all of them.
+    fn side_of(&self, fault: &Fault) -> Option<usize> {
         use Kind::*;
-        matches!(
-            kind,
-            Kill | Pause
-                | Terminate
-                | TerminateTwice
-                | Reset
-                | HalfOpen
-                | CutMessage
-                | LoseReply
-                | BlackHole
-                | Latency
-                | Throttle
-                | Refuse
-        )
+        match fault.kind {
+            Kill | Pause | Terminate | TerminateTwice => Some(fault.side % self.workers.sides()),
+            Reset | HalfOpen | CutMessage | LoseReply | BlackHole | Latency | Throttle | Refuse => {
+                Some(fault.side)
+            }
+            _ => None,
+        }
     }
 
     async fn perform(&self, fault: Fault) -> Result<()> {
@@ -124,6 +131,18 @@ impl Injector {
             }
             Kind::StatementTimeout | Kind::LockTimeout | Kind::Serializable => self.set(fault).await,
             Kind::ConnectionStorm => self.storm(fault.lasts).await,
+            Kind::FailOver => {
+                let _alone = self.site.crash.lock().await;
+                let replica = self.replica.lock().await.take().context("there is no replica")?;
+                replica.take_over(&self.site).await
+            }
+            Kind::FillDisk => {
+                let disk = self.disk.as_ref().context("there is no small disk")?;
+                let _alone = self.site.crash.lock().await;
+                disk.fill()?;
+                sleep(fault.lasts).await;
+                disk.empty()
+            }
             Kind::DropFutures => {
                 self.load.drops.store(true, Relaxed);
                 sleep(fault.lasts).await;
@@ -191,16 +210,19 @@ impl Injector {
         .fetch_all(&mut connection)
         .await?;
         let Some(pid) = rng.choice(backends) else { return Ok(()) };
-        // It may have ended meanwhile.
-        let _ = send("KILL", pid.unsigned_abs());
-        // The server ends all sessions, this one among them, before it recovers.
-        while sqlx::query("select 1").execute(&mut connection).await.is_ok() {
-            if !std::path::Path::new(&format!("/proc/{pid}")).exists() && rng.u32(0..200) == 0 {
-                break;
-            }
-            sleep(Duration::from_millis(5)).await;
+        if send("KILL", pid.unsigned_abs()).is_err() {
+            // It had ended meanwhile.
+            return Ok(());
         }
-        Ok(())
+        // The server ends all sessions, this one among them, before it recovers.
+        let ended = async {
+            while sqlx::query("select 1").execute(&mut connection).await.is_ok() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), ended)
+            .await
+            .context("the server did not notice that a session was killed")
     }
 
     async fn disturb_sessions(&self, kind: Kind, rng: &mut Rng) -> Result<()> {

@@ -7,6 +7,8 @@ pub mod schedule;
 
 pub mod run;
 
+pub mod disk;
+pub mod failover;
 pub mod inject;
 pub mod load;
 pub mod site;

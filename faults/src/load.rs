@@ -18,7 +18,7 @@ use crate::job::{Charge, Script, Work};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The most jobs in one enqueue.
-const LARGEST: i64 = 20;
+const LARGEST: i64 = 40;
 
 /// Of so many enqueues whose end is unknown, one is tried again with the same jobs.
 const AGAIN: u32 = 4;
@@ -99,9 +99,9 @@ impl Producer {
     /// One enqueue, of one job or several; how many.
     async fn turn(&mut self) -> i64 {
         let way = match self.rng.u32(0..10) {
-            0..3 => Way::Alone,
-            3..8 => Way::Together,
-            8 => Way::RolledBack,
+            0..2 => Way::Alone,
+            2..5 => Way::Together,
+            5 => Way::RolledBack,
             _ => Way::Bulk,
         };
         let jobs = if matches!(way, Way::Alone) { 1 } else { self.rng.i64(1..=LARGEST) };

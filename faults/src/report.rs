@@ -36,7 +36,7 @@ impl Report {
     /// Whether everything is as promised.
     pub fn is_good(&self) -> bool {
         let verdict = &self.findings.verdict;
-        let lost_as_it_should = !self.control || verdict.lost_with_reason > 0;
+        let lost_as_it_should = !self.control || !verdict.lost_with_reason.is_empty();
         verdict.is_good() && self.troubles.is_empty() && lost_as_it_should
     }
 
@@ -50,7 +50,7 @@ impl Report {
         let found = &self.findings;
         let verdict = &found.verdict;
         let p99 = |micros: Option<u64>| micros.map_or("-".into(), |micros| format!("{:.3}", seconds(micros)));
-        let control = match verdict.lost_with_reason {
+        let control = match verdict.lost_with_reason.len() {
             0 => String::new(),
             lost => format!(" ({lost} that were not synced)"),
         };
@@ -88,6 +88,10 @@ impl Report {
         if verdict.discarded_after_crashes > 0 {
             add(format_args!("{} discarded, aboard of three crashes", verdict.discarded_after_crashes));
         }
+        if !verdict.lost_with_reason.is_empty() {
+            let ids: Vec<String> = verdict.lost_with_reason.iter().map(|(_, id)| id.to_string()).collect();
+            add(format_args!("lost, not synced when the server died, with the ids {}", ids.join(" ")));
+        }
         for trouble in self.troubles.iter().chain(&verdict.findings) {
             add(format_args!("! {trouble}"));
         }
@@ -107,7 +111,7 @@ impl Report {
             "jobs": verdict.jobs,
             "enqueues_unknown": verdict.unknown,
             "lost": verdict.lost,
-            "lost_unsynced": verdict.lost_with_reason,
+            "lost_unsynced": verdict.lost_with_reason.iter().map(|(_, id)| id).collect::<Vec<_>>(),
             "unexpected": verdict.unexpected,
             "duplicates_explained": verdict.duplicates_explained(),
             "duplicates_unexplained": verdict.unexplained,
@@ -137,7 +141,7 @@ pub fn markdown(reports: &[Report]) -> String {
     let p99 = |micros: Option<u64>| micros.map_or("-".into(), |micros| format!("{:.3}", seconds(micros)));
     for report in reports {
         let (found, verdict) = (&report.findings, &report.findings.verdict);
-        let lost = match verdict.lost_with_reason {
+        let lost = match verdict.lost_with_reason.len() {
             0 => verdict.lost.to_string(),
             unsynced => format!("{}, and {unsynced} not synced", verdict.lost),
         };
@@ -174,6 +178,12 @@ pub fn markdown(reports: &[Report]) -> String {
         let _ = writeln!(text, "\n| why a job ran again | times |\n|---|---|");
         for (cause, count) in &report.findings.verdict.explained {
             let _ = writeln!(text, "| {} | {count} |", cause.text());
+        }
+        if !report.findings.verdict.lost_with_reason.is_empty() {
+            let ids = report.findings.verdict.lost_with_reason.iter().map(|(_, id)| id.to_string());
+            let ids: Vec<String> = ids.collect();
+            let _ =
+                writeln!(text, "\nLost, not synced when the server died, with the ids {}.", ids.join(", "));
         }
         let details: Vec<&String> = report.troubles.iter().chain(&report.findings.verdict.findings).collect();
         for trouble in details {

@@ -1,6 +1,8 @@
 //! One scenario from its start to its verdict.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -12,14 +14,16 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::checker::Allowances;
+use crate::disk::SmallDisk;
 use crate::evidence::{self, Findings};
-use crate::history::{History, now};
+use crate::failover::{Pair, Replica};
+use crate::history::{History, Micros, now};
 use crate::inject::{Injector, lock};
 use crate::load::{Load, produce};
 use crate::report::Report;
 use crate::scenario::{Scenario, Twist};
-use crate::schedule::schedule;
-use crate::site::Site;
+use crate::schedule::{Fault, Kind, schedule};
+use crate::site::{Site, blocking};
 use crate::timeline::Timeline;
 use crate::workers::{Settings, Workers};
 
@@ -37,7 +41,7 @@ pub struct Options {
     /// How many jobs are made in a second, while the server is there.
     pub jobs_per_second: f64,
     /// Where histories and logs stay; they are removed if it is none.
-    pub keep: Option<std::path::PathBuf>,
+    pub keep: Option<PathBuf>,
 }
 
 /// How many producers there are.
@@ -50,84 +54,169 @@ const LONGEST_CALM: Duration = Duration::from_secs(20);
 /// How long it may take, after everything is healed, until no job is left.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(180);
 
-/// A moment that is long enough for a commit to reach the disk by itself: three times what the server's walwriter waits.
-const UNSYNCED: u64 = 1_000_000;
+/// A moment that is long enough for a commit to reach the disk, or the replica, by itself.
+const UNSYNCED: u64 = 2_000_000;
+
+/// The runner's own heartbeat, where it is tried that none is missed.
+const USUAL_HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// How a scenario ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It ran.
+    Ran(Box<Report>),
+    /// It could not, for this reason.
+    Skipped(String),
+}
 
 /// Runs a scenario.
 ///
 /// # Errors
 /// If it cannot be set up. What goes wrong during the run is in its report.
-pub async fn run(scenario: &'static Scenario, options: &Options) -> Result<Report> {
+pub async fn run(scenario: &'static Scenario, options: &Options) -> Result<Outcome> {
     let begin = Instant::now();
+    let options = &fitting(options, scenario.twist);
     let site = Arc::new(Site::start(options.workers).await?);
-    prepare(&site, scenario.twist).await?;
-    let folder = match &options.keep {
-        Some(folder) => folder.join(scenario.name),
-        None => site.folder.path().join("histories"),
+    let disk = match scenario.twist {
+        Twist::SmallDisk => match SmallDisk::mount(site.folder.path()) {
+            Ok(disk) => Some(disk),
+            Err(why) => return Ok(Outcome::Skipped(why)),
+        },
+        _ => None,
     };
-    std::fs::create_dir_all(&folder).context("cannot make the folder of histories")?;
-    let settings = Settings {
-        urls: site.proxies[..options.workers].iter().map(|proxy| proxy.url().to_owned()).collect(),
-        heartbeat: options.heartbeat,
-        slots: 16,
-        folder: folder.clone(),
-    };
-    let producers_history = folder.join("producers.history");
-    let load = Arc::new(Load::new(History::open(&producers_history)?));
-    let workers = Arc::new(Workers::start(settings).await?);
-    let injector = Arc::new(Injector {
-        site: site.clone(),
-        workers: workers.clone(),
-        load: load.clone(),
-        done: Default::default(),
-        failed: Default::default(),
-    });
-    let mut producers = start_producers(&site, &load, options, scenario.twist)?;
-
-    let calm = options.span.mul_f64(CALM).min(LONGEST_CALM);
-    let sides = options.workers + 1;
-    let faults = schedule(options.seed, options.span - calm, scenario.every, scenario.kinds, sides);
-    injector.run(&faults).await;
+    let replica = prepare(&site, scenario.twist, disk.as_ref()).await?;
+    let run = Run::start(scenario, options, site, replica, disk).await?;
+    run.faults_and_load().await;
     let healed = now();
-    sleep(calm).await;
-    load.stop.store(true, Relaxed);
-    while producers.join_next().await.is_some() {}
-
-    let stopped = Instant::now();
-    let mut troubles = std::mem::take(&mut *lock(&injector.failed));
-    troubles.extend(drain(&site).await.err().map(|error| format!("{error:#}")));
-    let drained = stopped.elapsed();
-    troubles.extend(workers.stop().await.err().map(|error| format!("{error:#}")));
-    let mut database = site.connect_when_up().await?;
-    troubles.extend(left_open(&mut database).await?);
-    let timeline = Timeline { processes: workers.born(), disruptions: lock(&injector.done).clone(), healed };
-    let control = scenario.twist == Twist::UnsyncedEnqueues;
-    let allowances = Allowances { unsynced: control.then_some(UNSYNCED) };
-    let findings: Findings =
-        evidence::judge(&mut database, &producers_history, load.jobs(), &timeline, allowances).await?;
-    let mut kinds = BTreeMap::new();
-    timeline.disruptions.iter().for_each(|it| *kinds.entry(it.kind).or_default() += 1);
-    Ok(Report {
-        scenario: scenario.name,
-        seed: options.seed,
-        took: begin.elapsed(),
-        faults: kinds,
-        findings,
-        troubles,
-        drained,
-        heartbeat: options.heartbeat,
-        control,
-    })
+    sleep(calm(options)).await;
+    Ok(Outcome::Ran(Box::new(run.end(begin, healed).await?)))
 }
 
-async fn prepare(site: &Site, twist: Twist) -> Result<()> {
-    if twist == Twist::FewConnections {
-        site.execute("alter system set max_connections = 20").await?;
-        let server = site.server().await;
-        crate::site::blocking(move || server.restart()).await?;
-        site.connect_when_up().await?;
+/// The time without faults at the end.
+fn calm(options: &Options) -> Duration {
+    options.span.mul_f64(CALM).min(LONGEST_CALM)
+}
+
+fn fitting(options: &Options, twist: Twist) -> Options {
+    match twist {
+        // Five sessions each, and a few for handlers and producers.
+        Twist::FewConnections => {
+            Options { workers: 2, heartbeat: options.heartbeat.max(USUAL_HEARTBEAT), ..options.clone() }
+        }
+        _ => options.clone(),
     }
-    Ok(())
+}
+
+/// A scenario under way.
+struct Run<'a> {
+    scenario: &'static Scenario,
+    options: &'a Options,
+    injector: Arc<Injector>,
+    producers: JoinSet<()>,
+    history: PathBuf,
+}
+
+impl<'a> Run<'a> {
+    async fn start(
+        scenario: &'static Scenario,
+        options: &'a Options,
+        site: Arc<Site>,
+        replica: Option<Replica>,
+        disk: Option<SmallDisk>,
+    ) -> Result<Self> {
+        let folder = match &options.keep {
+            Some(folder) => folder.join(scenario.name),
+            None => site.folder.path().join("histories"),
+        };
+        std::fs::create_dir_all(&folder).context("cannot make the folder of histories")?;
+        let history = folder.join("producers.history");
+        let log = File::create(folder.join("faults.log"))?;
+        let load = Arc::new(Load::new(History::open(&history)?));
+        let settings = Settings {
+            urls: site.proxies[..options.workers].iter().map(|proxy| proxy.url().to_owned()).collect(),
+            heartbeat: options.heartbeat,
+            slots: 16,
+            folder,
+        };
+        let workers = Arc::new(Workers::start(settings).await?);
+        let producers = start_producers(&site, &load, options, scenario.twist)?;
+        let injector = Arc::new(Injector {
+            site,
+            workers,
+            load,
+            replica: replica.into(),
+            disk,
+            log,
+            done: Default::default(),
+            failed: Default::default(),
+        });
+        Ok(Self { scenario, options, injector, producers, history })
+    }
+
+    async fn faults_and_load(&self) {
+        let (scenario, options) = (self.scenario, self.options);
+        let span = options.span.saturating_sub(calm(options));
+        let mut faults = schedule(options.seed, span, scenario.every, scenario.kinds, options.workers + 1);
+        if let Twist::Replicated(_) = scenario.twist {
+            let once = Fault { at: span / 2, kind: Kind::FailOver, side: 0, lasts: Duration::ZERO, dice: 0 };
+            faults.insert(faults.partition_point(|fault| fault.at <= once.at), once);
+        }
+        self.injector.run(&faults).await;
+    }
+
+    /// Ends the load, waits until nothing is left to do, and judges.
+    async fn end(mut self, begin: Instant, healed: Micros) -> Result<Report> {
+        let Injector { site, workers, load, done, failed, .. } = &*self.injector;
+        load.stop.store(true, Relaxed);
+        while self.producers.join_next().await.is_some() {}
+        let stopped = Instant::now();
+        let mut troubles = std::mem::take(&mut *lock(failed));
+        troubles.extend(drain(site).await.err().map(|error| format!("{error:#}")));
+        let drained = stopped.elapsed();
+        troubles.extend(workers.stop().await.err().map(|error| format!("{error:#}")));
+        let mut database = site.connect_when_up().await?;
+        troubles.extend(left_open(&mut database).await?);
+        let timeline = Timeline { processes: workers.born(), disruptions: lock(done).clone(), healed };
+        let twist = self.scenario.twist;
+        let may_lose = matches!(twist, Twist::UnsyncedEnqueues | Twist::Replicated(Pair::Asynchronous));
+        let allowances = Allowances { unsynced: may_lose.then_some(UNSYNCED) };
+        let findings: Findings =
+            evidence::judge(&mut database, &self.history, load.jobs(), &timeline, allowances).await?;
+        if twist == Twist::FewConnections && findings.rescued > 0 {
+            troubles.push(format!("{} jobs were taken from runners that lived", findings.rescued));
+        }
+        let mut faults = BTreeMap::new();
+        timeline.disruptions.iter().for_each(|it| *faults.entry(it.kind).or_default() += 1);
+        Ok(Report {
+            scenario: self.scenario.name,
+            seed: self.options.seed,
+            took: begin.elapsed(),
+            faults,
+            findings,
+            troubles,
+            drained,
+            heartbeat: self.options.heartbeat,
+            control: twist == Twist::UnsyncedEnqueues,
+        })
+    }
+}
+
+/// Sets the server up for a scenario.
+async fn prepare(site: &Site, twist: Twist, disk: Option<&SmallDisk>) -> Result<Option<Replica>> {
+    if let Some(disk) = disk {
+        disk.take(site).await?;
+    }
+    match twist {
+        Twist::FewConnections => {
+            site.execute("alter system set max_connections = 20").await?;
+            let server = site.server().await;
+            blocking(move || server.restart()).await?;
+            site.connect_when_up().await?;
+            Ok(None)
+        }
+        Twist::Replicated(pair) => Replica::follow(site, pair).await.map(Some),
+        _ => Ok(None),
+    }
 }
 
 fn start_producers(site: &Site, load: &Arc<Load>, options: &Options, twist: Twist) -> Result<JoinSet<()>> {

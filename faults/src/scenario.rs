@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::failover::Pair;
 use crate::schedule::Kind;
 
 /// A scenario by its name.
@@ -24,8 +25,12 @@ pub enum Twist {
     None,
     /// Enqueues do not wait for the disk: what shows that a loss would be seen.
     UnsyncedEnqueues,
-    /// The server takes 20 connections.
+    /// The server takes 20 connections, and runners keep their usual heartbeat: none may be missed.
     FewConnections,
+    /// A replica follows the server, and takes its place half-way.
+    Replicated(Pair),
+    /// The tables are on a small disk.
+    SmallDisk,
 }
 
 /// The one that runs where none is named.
@@ -33,8 +38,11 @@ pub const DEFAULT: &str = "mixed";
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// What goes wrong besides.
+const BESIDE_A_FAILOVER: &[(Kind, u32)] = &[(Kind::Kill, 1), (Kind::Reset, 1), (Kind::LoseReply, 1)];
+
 /// All of them.
-pub const ALL: [Scenario; 11] = [
+pub const ALL: [Scenario; 14] = [
     Scenario {
         name: DEFAULT,
         kinds: &[
@@ -57,11 +65,11 @@ pub const ALL: [Scenario; 11] = [
             (Kind::Deadlock, 4),
             (Kind::StatementTimeout, 1),
             (Kind::LockTimeout, 1),
-            (Kind::Serializable, 2),
+            (Kind::Serializable, 1),
             (Kind::PinSnapshot, 2),
             (Kind::DropFutures, 3),
-            (Kind::StopImmediate, 2),
-            (Kind::KillBackend, 2),
+            (Kind::StopImmediate, 1),
+            (Kind::KillBackend, 1),
             (Kind::KillServer, 1),
         ],
         every: Duration::from_millis(400),
@@ -131,6 +139,24 @@ pub const ALL: [Scenario; 11] = [
         kinds: &[(Kind::Terminate, 2), (Kind::TerminateTwice, 1)],
         every: Duration::from_millis(500),
         twist: Twist::None,
+    },
+    Scenario {
+        name: "failover",
+        kinds: BESIDE_A_FAILOVER,
+        every: Duration::from_secs(2),
+        twist: Twist::Replicated(Pair::Synchronous),
+    },
+    Scenario {
+        name: "failover-asynchronous",
+        kinds: BESIDE_A_FAILOVER,
+        every: Duration::from_secs(2),
+        twist: Twist::Replicated(Pair::Asynchronous),
+    },
+    Scenario {
+        name: "disk-full",
+        kinds: &[(Kind::FillDisk, 1)],
+        every: Duration::from_secs(3),
+        twist: Twist::SmallDisk,
     },
 ];
 

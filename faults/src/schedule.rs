@@ -59,6 +59,10 @@ pub enum Kind {
     KillBackend,
     /// SIGKILL for the server's first process.
     KillServer,
+    /// The server dies, and its replica takes its place.
+    FailOver,
+    /// The disk is full.
+    FillDisk,
 }
 
 impl Kind {
@@ -86,7 +90,7 @@ impl Kind {
                 rng.u64(200..1500)
             }
             Self::PinSnapshot => rng.u64(2000..10_000),
-            Self::DropFutures | Self::ConnectionStorm => rng.u64(500..2000),
+            Self::DropFutures | Self::ConnectionStorm | Self::FillDisk => rng.u64(500..2000),
             _ => 0,
         }
     }

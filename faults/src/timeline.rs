@@ -48,7 +48,7 @@ pub struct Timeline {
 impl Kind {
     /// Whether the server forgets what was not on its disk.
     pub fn crashes_server(self) -> bool {
-        matches!(self, Self::StopImmediate | Self::KillBackend | Self::KillServer)
+        matches!(self, Self::StopImmediate | Self::KillBackend | Self::KillServer | Self::FailOver)
     }
 }
 

@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use pgq_postgres::{Runner, RunnerHandle};
+use sqlx::postgres::PgPoolOptions;
 
 use crate::history::{Event, History};
 use crate::job::{Charge, Recorder, Work};
+
+/// Connections of the pool that handlers use.
+const HANDLERS_CONNECTIONS: u32 = 2;
 
 /// How often the runner's counts go into the history, if they have changed.
 const COUNTS_EVERY: Duration = Duration::from_millis(50);
@@ -21,7 +25,10 @@ pub async fn run() -> Result<()> {
     let path: PathBuf = setting("HISTORY")?.into();
     let history = Arc::new(History::open(&path).context("cannot write the history")?);
     std::thread::spawn(end_with_parent);
+    let pool =
+        PgPoolOptions::new().max_connections(HANDLERS_CONNECTIONS).connect_lazy(&setting("DATABASE_URL")?)?;
     let runner = Runner::empty()
+        .pool(pool)
         .register::<Work>()
         .register::<Charge>()
         .state(Recorder(history.clone()))

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::cargo::{cargo, root, succeed};
 use crate::postgres::Postgres;
 use crate::tally::Tally;
-use crate::{demo, package, screen, test};
+use crate::{demo, faults, package, screen, test};
 
 /// One check, named as in the summary.
 struct Step {
@@ -20,11 +20,12 @@ enum Action {
     Cargo { args: &'static [&'static str], env: &'static [(&'static str, &'static str)] },
     Test { args: &'static [&'static str] },
     Demo,
+    Faults,
     Package,
 }
 
 /// In this order: what is quick and fails often comes first.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step { name: "format", action: Action::Cargo { args: &["fmt", "--all", "--check"], env: &[] } },
     Step {
         name: "clippy",
@@ -43,6 +44,7 @@ const STEPS: [Step; 7] = [
         },
     },
     Step { name: "demo", action: Action::Demo },
+    Step { name: "faults", action: Action::Faults },
     Step { name: "packages", action: Action::Package },
 ];
 
@@ -78,6 +80,7 @@ impl Run {
             Action::Cargo { args, env } => succeed(cargo().args(*args).envs(env.iter().copied())),
             Action::Test { args } => self.test(args),
             Action::Demo => self.demo(),
+            Action::Faults => succeed(&mut faults::command(&[])?),
             Action::Package => package::check(),
         }
     }

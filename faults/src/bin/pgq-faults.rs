@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use pgq_faults::report::{Report, markdown};
-use pgq_faults::run::{Options, run};
+use pgq_faults::run::{Options, Outcome, run};
 use pgq_faults::scenario::{ALL, DEFAULT, Scenario, find};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ struct Arguments {
     #[arg(long, default_value_t = 300)]
     heartbeat_ms: u64,
     /// How many jobs are made in a second.
-    #[arg(long, default_value_t = 700.0)]
+    #[arg(long, default_value_t = 900.0)]
     rate: f64,
     /// Keeps histories and logs in this folder, which must be empty or not be there.
     #[arg(long)]
@@ -77,16 +77,21 @@ async fn faults(arguments: &Arguments) -> Result<bool> {
     let mut reports = Vec::new();
     for scenario in scenarios {
         println!("{}: {} seconds of load and faults, seed {seed}", scenario.name, arguments.seconds);
-        let report = run(scenario, &options).await.with_context(|| format!("scenario {}", scenario.name))?;
-        println!("{}\n{}", report.line(), report.details());
-        reports.push(report);
+        let outcome = run(scenario, &options).await.with_context(|| format!("scenario {}", scenario.name))?;
+        match outcome {
+            Outcome::Ran(report) => {
+                println!("{}\n{}", report.line(), report.details());
+                reports.push(*report);
+            }
+            Outcome::Skipped(why) => println!("{}: skipped: {why}\n", scenario.name),
+        }
     }
     if let Some(file) = &arguments.report {
         std::fs::write(file, markdown(&reports))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     if arguments.json {
-        println!("{}", object(&reports));
+        println!("{}", object(&reports, seed));
     }
     Ok(reports.iter().all(Report::is_good))
 }
@@ -107,14 +112,14 @@ fn chosen(name: &str) -> Result<Option<Vec<&'static Scenario>>> {
 }
 
 /// One scenario's object, or one that sums all of them up.
-fn object(reports: &[Report]) -> Value {
+fn object(reports: &[Report], seed: u64) -> Value {
     if let [report] = reports {
         return report.json();
     }
     let all: Vec<Value> = reports.iter().map(Report::json).collect();
     let sum = |key: &str| all.iter().filter_map(|one| one[key].as_u64()).sum::<u64>();
     let longest = all.iter().filter_map(|one| one["longest_recovery_s"].as_f64()).fold(0.0, f64::max);
-    let mut object = json!({ "seed": all[0]["seed"], "longest_recovery_s": longest });
+    let mut object = json!({ "seed": seed, "longest_recovery_s": longest });
     for key in [
         "faults",
         "jobs",

@@ -2,7 +2,7 @@
 
 use super::Tenure;
 use super::job::Run;
-use crate::history::End;
+use crate::history::{End, Micros};
 use crate::timeline::Timeline;
 
 /// Why a job ran again.
@@ -42,6 +42,9 @@ impl Cause {
     }
 }
 
+/// Commits that do not wait are on the disk, or on the other server, after this time.
+const UNSYNCED: Micros = 2_000_000;
+
 /// The session names of the runner's parts.
 const SETTLE: &str = "pgq settle";
 const CLAIM: &str = "pgq claim";
@@ -51,12 +54,14 @@ const MAINTAIN: &str = "pgq maintain";
 pub(super) fn of(earlier: &Run, later: &Run, held: &[Tenure], timeline: &Timeline) -> Option<Cause> {
     let side = timeline.processes.get(earlier.process)?.side;
     let crashed = timeline.crashed_between(earlier.started, later.started);
+    // What happened just before a crash may be unknown to the server afterwards.
+    let undone = timeline.crashed_between(earlier.started, later.started + UNSYNCED);
     let Some(tenure) = earlier.tenure.map(|at| &held[at]) else {
-        return crashed.then_some(Cause::ServerCrash);
+        return undone.then_some(Cause::ServerCrash);
     };
     let (ended_at, session) = tenure.ended.as_ref()?;
     if *ended_at > later.order(held) {
-        return None;
+        return (later.tenure.is_none() && undone).then_some(Cause::ServerCrash);
     }
     let killed = timeline.processes.get(earlier.process)?.killed;
     let outcome = earlier.ended.map(|(_, end)| end);

@@ -108,9 +108,9 @@ fn a_loss_just_before_a_crash_is_excused_only_where_commits_were_not_synced() {
         let case = Case::new().with(Kind::KillServer, 50, 60);
         Case { allowances: Allowances { unsynced }, ..case }.judge()
     };
-    assert_eq!((case(None).lost, case(None).lost_with_reason), (1, 0));
-    assert_eq!((case(Some(100)).lost, case(Some(100)).lost_with_reason), (0, 1));
-    assert_eq!((case(Some(10)).lost, case(Some(10)).lost_with_reason), (1, 0));
+    assert_eq!((case(None).lost, case(None).lost_with_reason.len()), (1, 0));
+    assert_eq!((case(Some(100)).lost, case(Some(100)).lost_with_reason.len()), (0, 1));
+    assert_eq!((case(Some(10)).lost, case(Some(10)).lost_with_reason.len()), (1, 0));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::Cause;
-use crate::history::Micros;
+use crate::history::{Id, Micros, Number};
 
 /// How many findings of a sort are told in words; all are counted.
 const MAX_TOLD: usize = 20;
@@ -15,8 +15,8 @@ pub struct Verdict {
     pub unknown: u64,
     /// Jobs that were acknowledged and never ended.
     pub lost: u64,
-    /// Those that may be lost by the rules of the scenario.
-    pub lost_with_reason: u64,
+    /// Those that may be lost by the rules of the scenario: all of them by their numbers and ids.
+    pub lost_with_reason: Vec<(Number, Id)>,
     /// Runs and rows that should not be.
     pub unexpected: u64,
     /// Repetitions, by their cause.
@@ -51,7 +51,7 @@ impl Verdict {
         self.jobs += other.jobs;
         self.unknown += other.unknown;
         self.lost += other.lost;
-        self.lost_with_reason += other.lost_with_reason;
+        self.lost_with_reason.extend(other.lost_with_reason);
         self.unexpected += other.unexpected;
         self.unexplained += other.unexplained;
         self.overlaps += other.overlaps;
@@ -71,13 +71,6 @@ impl Verdict {
     pub(super) fn lost(&mut self, what: String) {
         self.lost += 1;
         self.tell(what);
-    }
-
-    pub(super) fn lost_with_reason(&mut self, what: String) {
-        self.lost_with_reason += 1;
-        self.tell(format!(
-            "{what}; it was committed just before the crash, without waiting for a disk or another server"
-        ));
     }
 
     /// Something that should not be.
