@@ -184,6 +184,11 @@ pub(crate) fn is_permanent(error: &sqlx::Error) -> bool {
     !["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
 }
 
+/// Whether somebody else's lock was not given up in the time that this transaction waits for one.
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
+}
+
 fn address(options: &PgConnectOptions) -> String {
     let place = match options.get_socket() {
         Some(socket) => socket.display().to_string(),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::handle::add;
 use super::settings::{DEAD_AFTER_BEATS, DEAD_AFTER_BEATS_UNLOCKED, MAX_CRASHES};
 use super::shared::Shared;
-use crate::connection::{Session, is_permanent, limited};
+use crate::connection::{Session, is_locked, is_permanent, limited};
 
 /// A runner that is dead by the database's clock.
 pub(super) struct Dead {
@@ -62,6 +62,10 @@ pub(super) async fn rescue_one(
     for lease in leases {
         rescued += match try_rescue(shared, tx, dead, lease, None).await {
             Err(error) if is_permanent(&error) => rescue_singly(shared, tx, dead, lease).await?,
+            Err(error) if is_locked(&error) => {
+                warn!(runner = %shared.name, dead = %dead.name, %lease, "a lease is locked and stays for the next rescue");
+                0
+            }
             result => result?,
         };
     }

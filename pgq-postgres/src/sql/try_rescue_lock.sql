@@ -1,2 +1,3 @@
--- One rescuer at a time; the others have nothing to wait for.
-select pg_try_advisory_xact_lock($1)
+-- One rescuer at a time; the others have nothing to wait for. It does not wait long for a lease that somebody has locked,
+-- either: that may be a transaction whose client is gone, and others need rescue.
+select pg_try_advisory_xact_lock($1) and set_config('lock_timeout', '500ms', true) is not null

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use pgq_postgres::Enqueue;
 use pgq_tests::{Action, Ran, Running, Step, count, setting, states, with_database};
 
+use sqlx::Executor;
+
 use crate::worker::Worker;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,6 +69,42 @@ async fn handlers_that_block_all_threads_do_not_make_a_runner_look_dead() {
         let (counts, ran) = witness.stop().await;
         assert_eq!((counts.rescued, ran), (0, vec![]));
         assert_eq!(count(&pool, "pgq.failures").await, 0);
+    })
+    .await;
+}
+
+/// A runner may die, or its network, between the two statements of `complete_in`: the server keeps its lease locked
+/// until it notices, which can take hours.
+#[tokio::test]
+async fn a_lease_that_is_locked_holds_up_no_other_rescue() {
+    with_database(async |db| {
+        let pool = db.pool();
+        for n in 0..2 {
+            Step::succeed(n).enqueue(&pool).await.unwrap();
+        }
+        // Two runners that died long ago, each with one job.
+        pool.execute(
+            "insert into pgq.runners (id, name, heartbeat_at, heartbeat_every, library, slots, queues, kinds, versions) \
+             select md5(n::text)::uuid, n::text, now() - interval '1 hour', interval '1 s', '', 1, '{}', '{}', '{}' \
+             from generate_series(1, 2) n; \
+             with j as (delete from pgq.ready returning *) \
+             insert into pgq.leases (id, runner_id, ids, enqueued_ats, shapes, priorities, versions, attempts, \
+                                     max_attempts, crashes, queues, kinds, payloads, options, run_ats) \
+             select gen_random_uuid(), md5(row_number() over (order by id)::text)::uuid, array[id], array[enqueued_at], \
+                    array[shape], array[priority], array[version], array[attempts], array[max_attempts], \
+                    array[crashes], array[queue], array[kind], array[payload], array[options], array[run_at] from j",
+        )
+        .await
+        .unwrap();
+        let mut stuck = pool.begin().await.unwrap();
+        stuck.execute("select from pgq.leases where runner_id = md5('1')::uuid for update").await.unwrap();
+        let beat = Duration::from_millis(200);
+        let mut running = Running::start_with(db, |runner| runner.heartbeat_interval(beat));
+        assert_eq!(running.ran().await, Ran { n: 1, attempt: 2 });
+        stuck.rollback().await.unwrap();
+        assert_eq!(running.ran().await, Ran { n: 0, attempt: 2 });
+        let (counts, _) = running.stop().await;
+        assert_eq!((counts.rescued, counts.completed), (2, 2));
     })
     .await;
 }
