@@ -42,7 +42,7 @@ pub use admin::{Admin, Cancelled};
 pub use context::DatabaseContext;
 pub use enqueue::{Enqueue, Enqueueable, Enqueued, Prepared, ToEnqueue, enqueue_all};
 pub use error::Error;
-pub use migrate::{migrate, migrate_schema};
+pub use migrate::{grants_sql, migrate, migrate_schema};
 pub use runner::{Health, Runner, RunnerCounts, RunnerHandle};
 pub use schema::{MAX_SCHEMA_BYTES, Schema, SchemaError};
 

@@ -4,6 +4,9 @@ use tracing::info;
 use crate::sql::render;
 use crate::{Error, Schema};
 
+/// The text of `migrations/grants.sql`, for the schema `pgq`.
+const GRANTS: &str = include_str!("../migrations/grants.sql");
+
 /// One file of `migrations/`.
 struct Migration {
     version: i32,
@@ -51,6 +54,23 @@ pub async fn migrate_schema<'a>(
     Ok(())
 }
 
+/// SQL that makes roles for those who have to do with a schema's tables, and gives them their rights. Optional: nothing
+/// here runs it, and no program needs it. To be run after migrating, each time, by a superuser or the owner of the
+/// database.
+///
+/// ```
+/// use pgq_postgres::{Schema, grants_sql};
+/// let jobs = Schema::new("jobs")?;
+/// assert!(grants_sql(&jobs).contains("alter schema \"jobs\" owner to pgq_owner"));
+/// # Ok::<(), pgq_postgres::SchemaError>(())
+/// ```
+///
+/// Five roles: an owner that nobody logs in as, a producer that only enqueues, a runner, a viewer that sees no contents
+/// of jobs, and an operator. `docs/roles.md` in the repository says what each may do.
+pub fn grants_sql(schema: &Schema) -> String {
+    render(GRANTS, schema.name()).as_str().to_owned()
+}
+
 /// Fails unless this library can work with the schema as it is.
 pub(crate) async fn check(connection: &mut PgConnection, schema: &Schema) -> Result<(), Error> {
     let applied = applied(connection, schema).await?.unwrap_or(Applied { version: 0, oldest_library: 0 });
@@ -71,12 +91,15 @@ struct Applied {
 
 async fn applied(connection: &mut PgConnection, schema: &Schema) -> Result<Option<Applied>, sqlx::Error> {
     let statements = schema.statements();
-    let exists: bool = query_scalar(statements.migrations_table.clone()).fetch_one(&mut *connection).await?;
+    let exists: bool = query_scalar(statements.migrations_table.clone())
+        .persistent(false)
+        .fetch_one(&mut *connection)
+        .await?;
     if !exists {
         return Ok(None);
     }
     let row: (Option<i32>, Option<i32>) =
-        query_as(statements.schema_version.clone()).fetch_one(connection).await?;
+        query_as(statements.schema_version.clone()).persistent(false).fetch_one(connection).await?;
     Ok(row.0.zip(row.1).map(|(version, oldest_library)| Applied { version, oldest_library }))
 }
 
@@ -87,7 +110,8 @@ mod tests {
     #[test]
     fn every_file_is_listed_in_order_and_records_itself() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
-        let files = std::fs::read_dir(folder).unwrap().count();
+        let name = |file: std::io::Result<std::fs::DirEntry>| file.unwrap().file_name();
+        let files = std::fs::read_dir(folder).unwrap().map(name).filter(|name| name != "grants.sql").count();
         assert_eq!(files, MIGRATIONS.len(), "a file in {folder} is not listed in MIGRATIONS");
         for (index, migration) in MIGRATIONS.iter().enumerate() {
             assert_eq!(usize::try_from(migration.version).unwrap(), index + 1);

@@ -10,6 +10,7 @@ mod faults;
 mod museum;
 mod package;
 mod postgres;
+mod roles;
 mod screen;
 #[cfg(test)]
 mod supply;

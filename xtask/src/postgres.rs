@@ -41,6 +41,11 @@ impl Postgres {
         }
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Stops it if this command started it; the next one finds things as they were.
     pub(crate) fn close(mut self) -> Result<()> {
         self.started.take().map_or(Ok(()), |server| Ok(server.stop()?))

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::cargo::cargo;
 use crate::postgres::Postgres;
+use crate::roles::Switchboard;
 use crate::screen;
 use crate::tally::Tally;
 
@@ -17,6 +18,9 @@ pub(crate) struct Arguments {
     /// The bin folder of the Postgres to test against.
     #[arg(long, value_name = "DIR")]
     postgres_bin: Option<PathBuf>,
+    /// Every statement in the role of migrations/grants.sql that is meant to run it.
+    #[arg(long)]
+    roles: bool,
     /// Passed on to cargo test, as in `-- --test runner -- some_name`.
     #[arg(last = true)]
     cargo: Vec<OsString>,
@@ -24,7 +28,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let postgres = Postgres::open(arguments.postgres_bin.as_deref())?;
-    let tally = run_tests(&postgres, &arguments.cargo)?;
+    let tally = if arguments.roles {
+        run_tests_in_roles(&postgres, &arguments.cargo)?
+    } else {
+        run_tests(&postgres, &arguments.cargo)?
+    };
     postgres.close()?;
     println!("\n{tally}");
     Ok(if tally.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -34,10 +42,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 ///
 /// Not with all features: one of them downloads a Postgres.
 pub(crate) fn run_tests(postgres: &Postgres, args: &[OsString]) -> Result<Tally> {
+    run_tests_at(postgres, postgres.url(), args)
+}
+
+/// The same through a [`Switchboard`].
+pub(crate) fn run_tests_in_roles(postgres: &Postgres, args: &[OsString]) -> Result<Tally> {
+    let switchboard = Switchboard::open(postgres.url())?;
+    let tally = run_tests_at(postgres, switchboard.url(), args)?;
+    println!("{}", switchboard.report());
+    Ok(tally)
+}
+
+fn run_tests_at(postgres: &Postgres, url: &str, args: &[OsString]) -> Result<Tally> {
     let mut command = cargo();
     let chosen = args.iter().any(|arg| arg == "-p" || arg == "--package");
     command.args(["test", "--no-fail-fast"]).args((!chosen).then_some("--workspace")).args(args);
     postgres.give_to(&mut command);
+    command.env("DATABASE_URL", url);
     let (mut child, output) = spawn(command).context("cannot run cargo test")?;
     let mut tally = copy_and_count(BufReader::new(output))?;
     let status = child.wait()?;

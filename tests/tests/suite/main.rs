@@ -29,6 +29,7 @@ mod pause;
 mod poison;
 mod queues;
 mod retry;
+mod roles;
 mod schema;
 mod shutdown;
 mod survive;
