@@ -1,8 +1,14 @@
 //! Statements about whole databases, sent over a connection to the server's own.
 
+use std::time::{Duration, Instant};
+
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::error::Error;
+
+/// How long a session may take to end, and how often it is looked for.
+const SESSION_END: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(2);
 
 /// A connection that creates and drops databases.
 pub(crate) struct Admin {
@@ -48,12 +54,20 @@ impl Admin {
     pub(crate) async fn seal(&mut self, name: &str) -> Result<(), Error> {
         let statement = format!("alter database {} with allow_connections false", quoted(name));
         self.execute(statement, "seal a template database").await?;
-        sqlx::query("select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = $1")
-            .bind(name)
-            .execute(&mut self.connection)
-            .await
-            .map(drop)
-            .map_err(failed("end the sessions of a template database"))
+        // Postgres 13 cannot wait for their end by itself.
+        let left = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = $1";
+        let deadline = Instant::now() + SESSION_END;
+        loop {
+            let left: i64 = sqlx::query_scalar(left)
+                .bind(name)
+                .fetch_one(&mut self.connection)
+                .await
+                .map_err(failed("end the sessions of a template database"))?;
+            if left == 0 || Instant::now() > deadline {
+                return Ok(());
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Renames a database. `false` if there is one of that name, made by somebody else meanwhile.
