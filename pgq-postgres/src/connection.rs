@@ -4,8 +4,9 @@
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgTransactionManager};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, SqlSafeStr, SqlStr};
+use sqlx_core::transaction::TransactionManager;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
@@ -30,42 +31,101 @@ pub(crate) enum Commit {
     Asynchronous,
 }
 
-/// How the runner's sessions are set up: no plan flips as statistics change, and none of the planner's time.
-pub(crate) fn runner_options(database: &PgConnectOptions, name: &str, commit: Commit) -> PgConnectOptions {
-    let plans = [
-        ("plan_cache_mode", "force_generic_plan"),
-        ("enable_seqscan", "off"),
-        ("enable_bitmapscan", "off"),
-        ("enable_sort", "off"),
-        ("jit", "off"),
-    ];
-    let options =
-        database.clone().application_name(name).options(plans).log_statements(tracing::log::LevelFilter::Off);
-    match commit {
-        Commit::Durable => options,
-        Commit::Asynchronous => options.options([("synchronous_commit", "off")]),
+/// What is between the runner and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Nothing: a session is the runner's for as long as it is open.
+    Direct,
+    /// A pooler that gives every transaction to any session of the server.
+    TransactionPooler,
+}
+
+/// No plan flips as statistics change, and none of the planner's time.
+const PLANS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_sort", "off"),
+    ("jit", "off"),
+];
+
+const ASYNCHRONOUS: (&str, &str) = ("synchronous_commit", "off");
+
+/// How one of the runner's sessions is set up.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionOptions {
+    connect: PgConnectOptions,
+    /// What begins every transaction; none where statements are their own.
+    begin: Option<SqlStr>,
+}
+
+impl SessionOptions {
+    pub(crate) fn new(database: &PgConnectOptions, name: &str, commit: Commit, route: Route) -> Self {
+        let named = database.clone().application_name(name).log_statements(tracing::log::LevelFilter::Off);
+        let settings = PLANS.into_iter().chain((commit == Commit::Asynchronous).then_some(ASYNCHRONOUS));
+        match route {
+            Route::Direct => Self { connect: named.options(settings), begin: None },
+            Route::TransactionPooler => {
+                let begin = settings.fold("begin".to_owned(), |begin, (setting, value)| {
+                    format!("{begin}; set local {setting} = {value}")
+                });
+                let begin = Some(AssertSqlSafe(begin).into_sql_str());
+                // Poolers refuse settings that they do not know; the driver's own is of no use here.
+                Self { connect: named.extra_float_digits(None), begin }
+            }
+        }
+    }
+
+    /// Opens a session, or fails after a few seconds.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.connect))
+            .await
+            .unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    /// Before a session is used. Behind a pooler that begins a transaction: what one says in it reaches one session
+    /// of the server.
+    pub(crate) async fn begin(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        match &self.begin {
+            Some(begin) => limited(PgTransactionManager::begin(connection, Some(begin.clone()))).await,
+            None => Ok(()),
+        }
+    }
+
+    /// After a session was used, and before what it said is believed.
+    pub(crate) async fn commit(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        match &self.begin {
+            Some(_) => limited(PgTransactionManager::commit(connection)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// For a pool of one that only serves as home of a listening session.
+    pub(crate) fn into_inner(self) -> PgConnectOptions {
+        self.connect
     }
 }
 
 /// One session that is opened when needed and thrown away whenever anything went wrong on it: a session on
 /// which a statement failed, timed out or was dropped half-way may still be inside a transaction.
 pub(crate) struct Session {
-    options: PgConnectOptions,
+    options: SessionOptions,
     open: Option<PgConnection>,
 }
 
 impl Session {
-    pub(crate) fn new(options: PgConnectOptions) -> Self {
+    pub(crate) fn new(options: SessionOptions) -> Self {
         Self { options, open: None }
     }
 
     /// Takes the session out for one use. It is kept only if the use ends in [`Lent::keep`].
     pub(crate) async fn lend(&mut self) -> Result<Lent<'_>, sqlx::Error> {
-        let connection = match self.open.take() {
+        let mut connection = match self.open.take() {
             Some(connection) => connection,
-            None => connect(&self.options).await?,
+            None => self.options.connect().await?,
         };
-        Ok(Lent { home: &mut self.open, connection: Some(connection) })
+        self.options.begin(&mut connection).await?;
+        Ok(Lent { options: &self.options, home: &mut self.open, connection: Some(connection) })
     }
 
     /// Says goodbye to the server.
@@ -79,14 +139,19 @@ impl Session {
 
 /// A session in use.
 pub(crate) struct Lent<'a> {
+    options: &'a SessionOptions,
     home: &'a mut Option<PgConnection>,
     connection: Option<PgConnection>,
 }
 
 impl Lent<'_> {
-    /// Everything went well: the session can be used again.
-    pub(crate) fn keep(mut self) {
-        *self.home = self.connection.take();
+    /// Everything went well: the session can be used again. Nothing that it said counts if this fails.
+    pub(crate) async fn keep(mut self) -> Result<(), sqlx::Error> {
+        if let Some(mut connection) = self.connection.take() {
+            self.options.commit(&mut connection).await?;
+            *self.home = Some(connection);
+        }
+        Ok(())
     }
 }
 
@@ -104,11 +169,6 @@ impl DerefMut for Lent<'_> {
     }
 }
 
-/// Opens a session, or fails after a few seconds.
-pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await.unwrap_or_else(|_| Err(timed_out()))
-}
-
 /// Gives a statement its time; what takes longer counts as a lost session.
 pub(crate) async fn limited<T>(
     statement: impl Future<Output = Result<T, sqlx::Error>>,
@@ -123,7 +183,7 @@ pub(crate) fn timed_out() -> sqlx::Error {
 
 /// Tries to reach the database at start, for a limited time.
 pub(crate) struct Patience {
-    options: PgConnectOptions,
+    options: SessionOptions,
     limit: Duration,
     started: Instant,
     tries: u32,
@@ -131,13 +191,13 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    pub(crate) fn new(options: PgConnectOptions, limit: Duration) -> Self {
+    pub(crate) fn new(options: SessionOptions, limit: Duration) -> Self {
         Self { options, limit, started: Instant::now(), tries: 0, backoff: Backoff::default() }
     }
 
     pub(crate) async fn connect(&mut self) -> Result<PgConnection, Error> {
         loop {
-            match connect(&self.options).await {
+            match self.options.connect().await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => self.again(error).await?,
             }
@@ -146,10 +206,18 @@ impl Patience {
 
     /// Waits before another try, or ends them with what the last one said.
     pub(crate) async fn again(&mut self, source: sqlx::Error) -> Result<(), Error> {
+        if refuses_settings(&source) {
+            return Err(Error::Pooler(source));
+        }
         self.tries += 1;
         let (tries, waited) = (self.tries, self.started.elapsed());
         if waited >= self.limit || is_final(&source) {
-            return Err(Error::Unreachable { address: address(&self.options), tries, waited, source });
+            return Err(Error::Unreachable {
+                address: address(&self.options.connect),
+                tries,
+                waited,
+                source,
+            });
         }
         warn!(error = %source, tries, "the database cannot be reached; trying again");
         self.backoff.wait().await;
@@ -158,13 +226,13 @@ impl Patience {
 }
 
 /// A pool of one that only serves as home of a listening session.
-pub(crate) async fn listening_pool(options: &PgConnectOptions) -> Result<PgPool, sqlx::Error> {
+pub(crate) async fn listening_pool(options: SessionOptions) -> Result<PgPool, sqlx::Error> {
     PgPoolOptions::new()
         .max_connections(1)
         .max_lifetime(None)
         .idle_timeout(None)
         .acquire_timeout(CONNECT_TIMEOUT)
-        .connect_with(options.clone())
+        .connect_with(options.into_inner())
         .await
 }
 
@@ -172,6 +240,12 @@ pub(crate) async fn listening_pool(options: &PgConnectOptions) -> Result<PgPool,
 fn is_final(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|e| e.code().map(|code| code.into_owned()));
     code.is_some_and(|code| code.starts_with("28") || code == "3D000")
+}
+
+/// Whether a pooler does not let a session have settings of its own.
+fn refuses_settings(error: &sqlx::Error) -> bool {
+    let message = error.as_database_error().map(|error| error.message().to_owned());
+    message.is_some_and(|message| message.starts_with("unsupported startup parameter"))
 }
 
 /// Whether the statement itself is at fault and would fail again, as opposed to a lost connection, a restart,

@@ -85,6 +85,7 @@ impl<S: Send + Sync> DatabaseContext for Context<S> {
             return Err(Error::NotTransactional);
         }
         let held: Option<Uuid> = query_scalar(job.shared.statements().complete_in.clone())
+            .persistent(job.shared.keeps_statements())
             .bind(job.shared.id)
             .bind(job.lease)
             .bind(job.shared.settings.keep_completed.is_some())

@@ -27,6 +27,12 @@ pub enum Error {
         /// What the last try said.
         source: sqlx::Error,
     },
+    /// The address is that of a transaction pooler, which the runner was not told.
+    #[error(
+        "this is no server but a pooler that refuses sessions settings of their own: call \
+         Runner::transaction_pooler(), or give the runner the server's own address"
+    )]
+    Pooler(#[source] sqlx::Error),
     /// The schema has no tables of ours, or too old ones.
     #[error(
         "the schema {schema:?} has migration {found}, this program needs {needed}: \

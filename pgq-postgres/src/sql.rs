@@ -172,12 +172,10 @@ mod tests {
     #[tokio::test]
     async fn the_locking_part_of_a_claim_runs_once() {
         with_database(async |db| {
-            let options = crate::connection::runner_options(
-                &db.url().parse().unwrap(),
-                "pgq claim",
-                crate::connection::Commit::Durable,
-            );
-            let mut session = crate::connection::connect(&options).await.unwrap();
+            use crate::connection::{Commit, Route, SessionOptions};
+            let database = db.url().parse().unwrap();
+            let options = SessionOptions::new(&database, "pgq claim", Commit::Durable, Route::Direct);
+            let mut session = options.connect().await.unwrap();
             let claim = Statements::for_schema("pgq").claim;
             let prepare = sqlx::AssertSqlSafe(format!("prepare claim as {}", claim.as_str()));
             sqlx::raw_sql(prepare).execute(&mut session).await.unwrap();

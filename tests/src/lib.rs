@@ -2,6 +2,7 @@
 //! starts and stops.
 
 mod jobs;
+mod pgbouncer;
 mod proxy;
 mod running;
 
@@ -9,6 +10,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 pub use jobs::{Action, Effect, Probe, Ran, Step};
+pub use pgbouncer::PgBouncer;
 use pgq_devdb::Database;
 use pgq_postgres::JobId;
 pub use proxy::Proxy;

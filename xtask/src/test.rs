@@ -42,23 +42,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 ///
 /// Not with all features: one of them downloads a Postgres.
 pub(crate) fn run_tests(postgres: &Postgres, args: &[OsString]) -> Result<Tally> {
-    run_tests_at(postgres, postgres.url(), args)
+    run_tests_at(postgres, postgres.url(), args, &[])
 }
 
 /// The same through a [`Switchboard`].
 pub(crate) fn run_tests_in_roles(postgres: &Postgres, args: &[OsString]) -> Result<Tally> {
     let switchboard = Switchboard::open(postgres.url())?;
-    let tally = run_tests_at(postgres, switchboard.url(), args)?;
+    let tally = run_tests_at(postgres, switchboard.url(), args, &[("PGQ_TEST_ROLES", "1")])?;
     println!("{}", switchboard.report());
     Ok(tally)
 }
 
-fn run_tests_at(postgres: &Postgres, url: &str, args: &[OsString]) -> Result<Tally> {
+fn run_tests_at(
+    postgres: &Postgres,
+    url: &str,
+    args: &[OsString],
+    variables: &[(&str, &str)],
+) -> Result<Tally> {
     let mut command = cargo();
     let chosen = args.iter().any(|arg| arg == "-p" || arg == "--package");
     command.args(["test", "--no-fail-fast"]).args((!chosen).then_some("--workspace")).args(args);
     postgres.give_to(&mut command);
-    command.env("DATABASE_URL", url);
+    command.env("DATABASE_URL", url).envs(variables.iter().copied());
     let (mut child, output) = spawn(command).context("cannot run cargo test")?;
     let mut tally = copy_and_count(BufReader::new(output))?;
     let status = child.wait()?;

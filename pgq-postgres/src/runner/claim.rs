@@ -109,13 +109,11 @@ impl Claims {
             let bodies = limited(bodies(&self.shared, &mut session, &large)).await?;
             let queued = batches.iter().flat_map(Batch::held_while_queued).collect::<Vec<_>>();
             limited(free_keys(&self.shared, &mut session, &queued)).await?;
+            session.keep().await?;
             Ok(bodies)
         };
         match rest.await {
-            Ok(bodies) => {
-                session.keep();
-                Ok(self.hand_over(&batches, bodies, room, &trust))
-            }
+            Ok(bodies) => Ok(self.hand_over(&batches, bodies, room, &trust)),
             Err(error) => {
                 batches.iter().for_each(|batch| self.shared.ledger.forget(batch.lease));
                 Err(error)
@@ -206,6 +204,7 @@ async fn claim(
         queues.iter().map(|queue| i32::try_from(shared.room.free_in(queue, free)).unwrap_or(i32::MAX));
     let (priorities, ids): (Vec<i16>, Vec<i64>) = places.unzip();
     query(shared.statements().claim.clone())
+        .persistent(shared.keeps_statements())
         .bind(queues.iter().map(|queue| &**queue).collect::<Vec<&str>>())
         .bind(slots.collect::<Vec<_>>())
         .bind(priorities)
@@ -228,15 +227,22 @@ async fn bodies(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, Vec<u8>)> =
-        query_as(shared.statements().payloads.clone()).bind(ids).fetch_all(session).await?;
+    let rows: Vec<(i64, Vec<u8>)> = query_as(shared.statements().payloads.clone())
+        .persistent(shared.keeps_statements())
+        .bind(ids)
+        .fetch_all(session)
+        .await?;
     Ok(rows.into_iter().collect())
 }
 
 /// Gives back the keys that these jobs held only until now.
 async fn free_keys(shared: &Shared, session: &mut PgConnection, jobs: &[i64]) -> Result<(), sqlx::Error> {
     if !jobs.is_empty() {
-        query(shared.statements().free_queued_keys.clone()).bind(jobs).execute(session).await?;
+        query(shared.statements().free_queued_keys.clone())
+            .persistent(shared.keeps_statements())
+            .bind(jobs)
+            .execute(session)
+            .await?;
     }
     Ok(())
 }

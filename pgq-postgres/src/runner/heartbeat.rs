@@ -13,7 +13,7 @@ use tracing::{error, warn};
 use super::settings::DEAD_AFTER_BEATS_UNLOCKED;
 use super::shared::Shared;
 use crate::Error;
-use crate::connection::{Backoff, Commit, connect, is_permanent, runner_options, timed_out};
+use crate::connection::{Backoff, Commit, Route, SessionOptions, is_permanent, timed_out};
 use crate::time::interval as sql_interval;
 
 /// How long the goodbye may take when the database does not answer. A rescuer finds what was left.
@@ -91,15 +91,16 @@ async fn reopen(shared: &Shared, backoff: &mut Backoff) -> Option<PgConnection> 
 
 /// Opens a session, takes its lock and registers the runner; a row that is still there stays as it is.
 async fn open(shared: &Shared) -> Result<PgConnection, sqlx::Error> {
-    let mut session =
-        connect(&runner_options(&shared.database, "pgq heartbeat", Commit::Asynchronous)).await?;
+    let options = options(shared);
+    let mut session = options.connect().await?;
     let sent = Instant::now();
-    let key = lock_key(shared);
+    options.begin(&mut session).await?;
     lock(shared, &mut session).await?;
     query(shared.statements().register_runner.clone())
+        .persistent(shared.keeps_statements())
         .bind(shared.id)
         .bind(&shared.name)
-        .bind(key)
+        .bind(lock_key(shared))
         .bind(env!("CARGO_PKG_VERSION"))
         .bind(i32::try_from(shared.settings.slots).unwrap_or(i32::MAX))
         .bind(&shared.queues)
@@ -108,8 +109,13 @@ async fn open(shared: &Shared) -> Result<PgConnection, sqlx::Error> {
         .bind(sql_interval(shared.liveness.interval()))
         .execute(&mut session)
         .await?;
+    options.commit(&mut session).await?;
     shared.liveness.beat(sent);
     Ok(session)
+}
+
+fn options(shared: &Shared) -> SessionOptions {
+    shared.session_options("heartbeat", Commit::Asynchronous)
 }
 
 async fn beat_until_rest(
@@ -127,12 +133,8 @@ async fn beat_until_rest(
         }
         let sent = Instant::now();
         let trust = shared.liveness.trust();
-        let beat = query_as::<_, (bool, Vec<i64>)>(shared.statements().heartbeat.clone())
-            .bind(shared.id)
-            .bind(f64::from(DEAD_AFTER_BEATS_UNLOCKED))
-            .fetch_optional(&mut *session);
         let answer = tokio::select! {
-            answer = beat => answer?,
+            answer = beat(shared, session) => answer?,
             // Kept open until here: while the server has not lost the session, its lock is held.
             () = trust.cancelled() => return Err(timed_out()),
         };
@@ -153,9 +155,24 @@ async fn beat_until_rest(
     }
 }
 
+/// Says that the runner lives; none if others do not think so.
+async fn beat(shared: &Shared, session: &mut PgConnection) -> Result<Option<(bool, Vec<i64>)>, sqlx::Error> {
+    let options = options(shared);
+    options.begin(session).await?;
+    let answer = query_as(shared.statements().heartbeat.clone())
+        .persistent(shared.keeps_statements())
+        .bind(shared.id)
+        .bind(f64::from(DEAD_AFTER_BEATS_UNLOCKED))
+        .fetch_optional(&mut *session)
+        .await?;
+    options.commit(session).await?;
+    Ok(answer)
+}
+
 /// Takes the lock of this runner. A lost session may still hold it, until the server notices its loss.
 async fn lock(shared: &Shared, session: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let locked = query_scalar(shared.statements().lock_runner.clone()).bind(lock_key(shared));
+    let Some(key) = lock_key(shared) else { return Ok(()) };
+    let locked = query_scalar(shared.statements().lock_runner.clone()).bind(key);
     shared.liveness.locked(locked.fetch_one(session).await?);
     Ok(())
 }
@@ -172,9 +189,7 @@ async fn watch(shared: &Shared) {
 }
 
 async fn leave(shared: &Shared, mut session: PgConnection) {
-    let left =
-        query(shared.statements().unregister_runner.clone()).bind(shared.id).execute(&mut session).await;
-    if let Err(error) = left {
+    if let Err(error) = say_goodbye(shared, &mut session).await {
         // A rescuer finds the row of a runner that is silent.
         shared.survived("heartbeat", &error);
     }
@@ -182,7 +197,19 @@ async fn leave(shared: &Shared, mut session: PgConnection) {
     let _ = session.close().await;
 }
 
-/// The lower half of the runner's id, which is random.
-fn lock_key(shared: &Shared) -> i64 {
-    shared.id.as_u64_pair().1.cast_signed()
+async fn say_goodbye(shared: &Shared, session: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let options = options(shared);
+    options.begin(session).await?;
+    query(shared.statements().unregister_runner.clone())
+        .persistent(shared.keeps_statements())
+        .bind(shared.id)
+        .execute(&mut *session)
+        .await?;
+    options.commit(session).await
+}
+
+/// The lower half of the runner's id, which is random. None behind a pooler, which may give each statement of this
+/// runner to another session.
+fn lock_key(shared: &Shared) -> Option<i64> {
+    (shared.settings.route == Route::Direct).then(|| shared.id.as_u64_pair().1.cast_signed())
 }

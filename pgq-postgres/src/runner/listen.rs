@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::shared::Shared;
-use crate::connection::{Backoff, Commit, limited, listening_pool, runner_options};
+use crate::connection::{Backoff, Commit, limited, listening_pool};
 
 /// How long silence is believed.
 const PING_AFTER: Duration = Duration::from_secs(30);
@@ -32,8 +32,7 @@ pub(crate) async fn listen(shared: Arc<Shared>) {
 
 /// Listens until the session breaks.
 async fn listen_once(shared: &Shared) -> Result<(), sqlx::Error> {
-    let options = runner_options(&shared.database, "pgq listen", Commit::Durable);
-    let pool = listening_pool(&options).await?;
+    let pool = listening_pool(shared.session_options("listen", Commit::Durable)).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(shared.settings.schema.channel()).await?;
     // What was sent while nobody listened is lost.
@@ -41,7 +40,12 @@ async fn listen_once(shared: &Shared) -> Result<(), sqlx::Error> {
     loop {
         let Ok(received) = timeout(PING_AFTER, listener.try_recv()).await else {
             // A connection that died without a word looks like one on which nothing happens.
-            limited(query(shared.statements().ping.clone()).execute(&mut listener)).await?;
+            limited(
+                query(shared.statements().ping.clone())
+                    .persistent(shared.keeps_statements())
+                    .execute(&mut listener),
+            )
+            .await?;
             continue;
         };
         let Some(notification) = received? else { return Ok(()) };

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::settings::{DEAD_AFTER_BEATS, DEAD_AFTER_BEATS_UNLOCKED};
+use crate::connection::Route;
 
 /// Whether others still take this runner for alive, as far as it can know. The local clock only ever makes it
 /// trust sooner less: times count from before a heartbeat was sent.
 pub(crate) struct Liveness {
     interval: Duration,
+    route: Route,
     state: Mutex<State>,
 }
 
@@ -34,7 +36,7 @@ struct State {
 }
 
 impl Liveness {
-    pub(crate) fn new(interval: Duration) -> Self {
+    pub(crate) fn new(interval: Duration, route: Route) -> Self {
         let now = Instant::now();
         let trust = CancellationToken::new();
         let state = State {
@@ -45,7 +47,7 @@ impl Liveness {
             locked: false,
             trust,
         };
-        Self { interval, state: Mutex::new(state) }
+        Self { interval, route, state: Mutex::new(state) }
     }
 
     pub(crate) fn interval(&self) -> Duration {
@@ -96,7 +98,8 @@ impl Liveness {
     /// runner's jobs: three quarters of an interval before. Returns whether it did, now.
     pub(crate) fn enforce_deadline(&self) -> bool {
         let state = self.lock();
-        let protected = state.locked && !state.session_lost;
+        // Behind a pooler there is no lock, and others know that.
+        let protected = self.route == Route::TransactionPooler || state.locked && !state.session_lost;
         let beats = if !protected { DEAD_AFTER_BEATS_UNLOCKED } else { DEAD_AFTER_BEATS };
         let over = state.last_beat.elapsed() >= self.interval * beats - self.interval * 3 / 4;
         let enforced = over && !state.trust.is_cancelled();

@@ -155,6 +155,17 @@ impl Runner {
         self
     }
 
+    /// Works through a pooler that gives every transaction to any session of the server, as PgBouncer does with
+    /// `pool_mode = transaction`. The runner then leaves nothing in a session and expects nothing of one: it does not
+    /// LISTEN, holds no lock, prepares nothing for later, and sets what it needs in each transaction. So jobs are found
+    /// by polling alone, every statement takes four round trips instead of one, and the jobs of a killed runner wait for
+    /// 15 heartbeat intervals instead of 3. `docs/poolers.md` has more.
+    pub fn transaction_pooler(mut self) -> Self {
+        self.settings.route = crate::connection::Route::TransactionPooler;
+        self.settings.listen = false;
+        self
+    }
+
     /// Keeps completed jobs in `pgq.finished` for that long instead of deleting them.
     pub fn keep_completed(mut self, age: Duration) -> Self {
         self.settings.keep_completed = Some(age);

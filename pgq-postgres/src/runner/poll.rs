@@ -33,6 +33,7 @@ pub(crate) async fn poll(
     let mut lent = session.lend().await?;
     let row = limited(
         query(shared.statements().poll.clone())
+            .persistent(shared.keeps_statements())
             .bind(queues)
             .bind(priorities)
             .bind(ids)
@@ -45,7 +46,7 @@ pub(crate) async fn poll(
             .fetch_one(&mut *lent),
     )
     .await?;
-    lent.keep();
+    lent.keep().await?;
     let promoted: i64 = row.try_get("promoted")?;
     let due_in_ms: Option<f64> = row.try_get("due_in_ms")?;
     Ok(Seen {
@@ -136,8 +137,14 @@ impl Idle {
         self.nothing_left = false;
         if self.marked {
             let mut lent = session.lend().await?;
-            limited(query(shared.statements().wake.clone()).bind(shared.id).execute(&mut *lent)).await?;
-            lent.keep();
+            limited(
+                query(shared.statements().wake.clone())
+                    .persistent(shared.keeps_statements())
+                    .bind(shared.id)
+                    .execute(&mut *lent),
+            )
+            .await?;
+            lent.keep().await?;
             self.marked = false;
         }
         Ok(())

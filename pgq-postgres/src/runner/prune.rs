@@ -23,6 +23,7 @@ pub(crate) async fn prune(shared: &Shared, session: &mut Session) -> Result<(), 
         let mut lent = session.lend().await?;
         let pruned: i64 = limited(
             query_scalar(shared.statements().prune.clone())
+                .persistent(shared.keeps_statements())
                 .bind(["completed", "discarded", "cancelled"].as_slice())
                 .bind(&ages)
                 .bind(shared.settings.schema.lock_key("prune"))
@@ -30,7 +31,7 @@ pub(crate) async fn prune(shared: &Shared, session: &mut Session) -> Result<(), 
                 .fetch_one(&mut *lent),
         )
         .await?;
-        lent.keep();
+        lent.keep().await?;
         debug!(pruned, "pruned");
         if pruned < i64::from(PRUNE_BATCH) {
             return Ok(());

@@ -20,12 +20,17 @@ pub(crate) async fn release_strangers(
     session: &mut Session,
 ) -> Result<(), sqlx::Error> {
     let mut lent = session.lend().await?;
-    let leases: Vec<Uuid> =
-        limited(query_scalar(shared.statements().leases_of.clone()).bind(shared.id).fetch_all(&mut *lent))
-            .await?;
+    let leases: Vec<Uuid> = limited(
+        query_scalar(shared.statements().leases_of.clone())
+            .persistent(shared.keeps_statements())
+            .bind(shared.id)
+            .fetch_all(&mut *lent),
+    )
+    .await?;
     for lease in leases.into_iter().filter(|lease| !shared.ledger.holds(*lease)) {
         let positions: Vec<i32> = limited(
             query_scalar(shared.statements().leased_positions.clone())
+                .persistent(shared.keeps_statements())
                 .bind(shared.id)
                 .bind(lease)
                 .fetch_all(&mut *lent),
@@ -38,7 +43,7 @@ pub(crate) async fn release_strangers(
             shared.wake.notify_one();
         }
     }
-    lent.keep();
+    lent.keep().await?;
     Ok(())
 }
 

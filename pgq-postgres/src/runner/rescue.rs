@@ -20,7 +20,7 @@ pub(crate) async fn rescue(shared: &Shared, session: &mut Session) -> Result<(),
     }
     let mut lent = session.lend().await?;
     let rescued = limited(rescue_all(shared, &mut lent)).await?;
-    lent.keep();
+    lent.keep().await?;
     if rescued > 0 {
         add(&shared.counts().rescued, rescued);
         shared.wake.notify_one();
@@ -31,6 +31,7 @@ pub(crate) async fn rescue(shared: &Shared, session: &mut Session) -> Result<(),
 async fn rescue_all(shared: &Shared, session: &mut PgConnection) -> Result<usize, sqlx::Error> {
     let mut tx = session.begin().await?;
     let locked: bool = query_scalar(shared.statements().try_rescue_lock.clone())
+        .persistent(shared.keeps_statements())
         .bind(shared.settings.schema.lock_key("rescue"))
         .fetch_one(&mut *tx)
         .await?;
@@ -38,6 +39,7 @@ async fn rescue_all(shared: &Shared, session: &mut PgConnection) -> Result<usize
         return Ok(0);
     }
     let dead: Vec<(Uuid, String)> = query_as(shared.statements().dead_runners.clone())
+        .persistent(shared.keeps_statements())
         .bind(f64::from(DEAD_AFTER_BEATS))
         .bind(f64::from(DEAD_AFTER_BEATS_UNLOCKED))
         .bind(shared.id)
@@ -56,8 +58,11 @@ pub(super) async fn rescue_one(
     tx: &mut PgConnection,
     dead: &Dead,
 ) -> Result<usize, sqlx::Error> {
-    let leases: Vec<Uuid> =
-        query_scalar(shared.statements().leases_of.clone()).bind(dead.id).fetch_all(&mut *tx).await?;
+    let leases: Vec<Uuid> = query_scalar(shared.statements().leases_of.clone())
+        .persistent(shared.keeps_statements())
+        .bind(dead.id)
+        .fetch_all(&mut *tx)
+        .await?;
     let mut rescued = 0;
     for lease in leases {
         rescued += match try_rescue(shared, tx, dead, lease, None).await {
@@ -69,7 +74,11 @@ pub(super) async fn rescue_one(
             result => result?,
         };
     }
-    query(shared.statements().end_rescue.clone()).bind(dead.id).execute(&mut *tx).await?;
+    query(shared.statements().end_rescue.clone())
+        .persistent(shared.keeps_statements())
+        .bind(dead.id)
+        .execute(&mut *tx)
+        .await?;
     warn!(runner = %shared.name, dead = %dead.name, jobs = rescued, "took back the jobs of a dead runner");
     Ok(rescued)
 }
@@ -83,6 +92,7 @@ async fn rescue_singly(
     lease: Uuid,
 ) -> Result<usize, sqlx::Error> {
     let positions: Vec<i32> = query_scalar(shared.statements().leased_positions.clone())
+        .persistent(shared.keeps_statements())
         .bind(dead.id)
         .bind(lease)
         .fetch_all(&mut *tx)
@@ -111,6 +121,7 @@ async fn try_rescue(
 ) -> Result<usize, sqlx::Error> {
     let mut savepoint = tx.begin().await?;
     let row = query(shared.statements().rescue.clone())
+        .persistent(shared.keeps_statements())
         .bind(dead.id)
         .bind(lease)
         .bind(position)

@@ -4,7 +4,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use crate::connection::Commit;
+use crate::connection::{Commit, Route};
 use crate::{Error, Schema};
 
 /// Jobs that run at a time in one runner: twice the connections of sqlx's default pool, so that handlers which
@@ -57,6 +57,7 @@ pub(crate) struct Settings {
     pub(crate) start_patience: Duration,
     pub(crate) signals: bool,
     pub(crate) commit: Commit,
+    pub(crate) route: Route,
 }
 
 /// Where the database is.
@@ -89,6 +90,7 @@ impl Default for Settings {
             start_patience: Duration::from_secs(30),
             signals: true,
             commit: Commit::Asynchronous,
+            route: Route::Direct,
         }
     }
 }
@@ -140,7 +142,13 @@ impl Settings {
     pub(crate) fn handlers_pool(&self, database: &PgConnectOptions) -> PgPool {
         match &self.database {
             Database::Of(pool) => pool.clone(),
-            Database::FromEnvironment => PgPoolOptions::new().connect_lazy_with(database.clone()),
+            Database::FromEnvironment => {
+                let options = database.clone();
+                PgPoolOptions::new().connect_lazy_with(match self.route {
+                    Route::Direct => options,
+                    Route::TransactionPooler => options.extra_float_digits(None).statement_cache_capacity(0),
+                })
+            }
         }
     }
 }

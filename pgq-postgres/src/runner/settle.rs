@@ -168,7 +168,7 @@ impl Settler {
     async fn try_flush(&mut self, flushes: &[Flush]) -> Result<HashSet<Uuid>, sqlx::Error> {
         let mut lent = self.session.lend().await?;
         let held = limited(record(&self.shared, &mut lent, flushes)).await?;
-        lent.keep();
+        lent.keep().await?;
         Ok(held)
     }
 
@@ -231,11 +231,12 @@ impl Settler {
         for queue in queues {
             let mut lent = self.session.lend().await?;
             let slow_queue = query(self.shared.statements().slow_queue.clone())
+                .persistent(self.shared.keeps_statements())
                 .bind(queue)
                 .bind(millis(SLOW_DOWN_FIRST))
                 .bind(millis(SLOW_DOWN_LONGEST));
             limited(slow_queue.execute(&mut *lent)).await?;
-            lent.keep();
+            lent.keep().await?;
         }
         Ok(())
     }
@@ -279,6 +280,7 @@ async fn complete(
     flushes: &[&Flush],
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     query_scalar(shared.statements().complete.clone())
+        .persistent(shared.keeps_statements())
         .bind(shared.id)
         .bind(flushes.iter().map(|flush| flush.lease).collect::<Vec<_>>())
         .bind(completed_queues(flushes))
@@ -296,6 +298,7 @@ async fn settle(
     let column = |(_, remains): &(Uuid, &Remains)| remains.columns();
     let columns: Vec<Columns> = remains.iter().map(column).collect();
     let rows = query(shared.statements().settle.clone())
+        .persistent(shared.keeps_statements())
         .bind(shared.id)
         .bind(flushes.iter().map(|flush| flush.lease).collect::<Vec<_>>())
         .bind(flushes.iter().map(|flush| &*flush.done).collect::<Vec<_>>())

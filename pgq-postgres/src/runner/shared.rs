@@ -17,7 +17,7 @@ use super::liveness::Liveness;
 use super::room::Room;
 use super::running::RunningJobs;
 use super::settings::Settings;
-use crate::connection::{Session, runner_options};
+use crate::connection::{Commit, Route, Session, SessionOptions};
 use crate::sql::Statements;
 
 /// How long a statement may take when the runner must stop now.
@@ -72,6 +72,16 @@ impl Shared {
         sleep(LAST_STATEMENT).await;
     }
 
+    /// Whether sessions of the server are the runner's, so that statements stay prepared there.
+    pub(crate) fn keeps_statements(&self) -> bool {
+        self.settings.route == Route::Direct
+    }
+
+    /// The options of a session for one part of the runner.
+    pub(crate) fn session_options(&self, part: &str, commit: Commit) -> SessionOptions {
+        SessionOptions::new(&self.database, &format!("pgq {part}"), commit, self.settings.route)
+    }
+
     /// A session for one part of the runner.
     pub(crate) fn session(&self, part: &str) -> Session {
         session(&self.database, &self.settings, part)
@@ -86,7 +96,7 @@ impl Shared {
 
 /// A session for one part of a runner.
 pub(crate) fn session(database: &PgConnectOptions, settings: &Settings, part: &str) -> Session {
-    Session::new(runner_options(database, &format!("pgq {part}"), settings.commit))
+    Session::new(SessionOptions::new(database, &format!("pgq {part}"), settings.commit, settings.route))
 }
 
 /// A kind as the runner executes it.

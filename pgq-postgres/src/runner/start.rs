@@ -24,8 +24,8 @@ use super::second::second;
 use super::settings::Settings;
 use super::settle::Settler;
 use super::shared::{Kinds, KnownKind, Shared, session};
-use crate::connection::{Commit, Patience, is_permanent, runner_options};
-use crate::{Error, Schema, migrate};
+use crate::connection::{Commit, Patience, SessionOptions, is_permanent};
+use crate::{Error, migrate};
 
 /// A runner that is registered and whose heart beats, but that claims nothing yet.
 pub(crate) struct Started {
@@ -63,15 +63,15 @@ pub(crate) async fn start(
     let queues = queues(&registry, &settings)?;
     let kinds = kinds(&registry, bindings)?;
     let database = settings.connect_options()?;
-    let options = runner_options(&database, "pgq start", Commit::Durable);
-    check_schema(Patience::new(options, settings.start_patience), &settings.schema).await?;
+    let options = SessionOptions::new(&database, "pgq start", Commit::Durable, settings.route);
+    check_schema(options, &settings).await?;
     let shared = Arc::new(Shared {
         id: Uuid::new_v4(),
         name: name(),
         kinds,
         queues,
         ledger: Ledger::default(),
-        liveness: Liveness::new(settings.heartbeat_interval),
+        liveness: Liveness::new(settings.heartbeat_interval, settings.route),
         room: Room::new(settings.slots, &settings.queue_limits),
         wake: Notify::new(),
         suspicion: Notify::new(),
@@ -92,10 +92,15 @@ pub(crate) async fn start(
 }
 
 /// Looks whether the tables are there; an application and its database often start together.
-async fn check_schema(mut patience: Patience, schema: &Schema) -> Result<(), Error> {
+async fn check_schema(options: SessionOptions, settings: &Settings) -> Result<(), Error> {
+    let mut patience = Patience::new(options.clone(), settings.start_patience);
     loop {
         let mut connection = patience.connect().await?;
-        match migrate::check(&mut connection, schema).await {
+        let checked = match options.begin(&mut connection).await {
+            Ok(()) => migrate::check(&mut connection, &settings.schema).await,
+            Err(error) => Err(error.into()),
+        };
+        match checked {
             Err(Error::Database(error)) if !is_permanent(&error) => patience.again(error).await?,
             result => return result,
         }

@@ -35,9 +35,10 @@ pub(crate) async fn begin(shared: &Shared, lease: Uuid) -> bool {
     let mut session = shared.suspects.lock().await;
     let begun = async {
         let mut lent = session.lend().await?;
-        let begin = query_scalar::<_, Uuid>(shared.statements().start_suspect.clone());
+        let begin = query_scalar::<_, Uuid>(shared.statements().start_suspect.clone())
+            .persistent(shared.keeps_statements());
         let held = limited(begin.bind(shared.id).bind(lease).fetch_optional(&mut *lent)).await?;
-        lent.keep();
+        lent.keep().await?;
         Ok(held.is_some())
     };
     begun.await.unwrap_or_else(|error| {

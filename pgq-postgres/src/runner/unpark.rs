@@ -13,12 +13,13 @@ pub(crate) async fn unpark(shared: &Shared, session: &mut Session) -> Result<(),
     loop {
         let mut lent = session.lend().await?;
         let unpark = query_scalar(shared.statements().unpark.clone())
+            .persistent(shared.keeps_statements())
             .bind(&shared.kinds.names)
             .bind(&shared.kinds.versions)
             .bind(BATCH)
             .bind(shared.id);
         let freed: i64 = limited(unpark.fetch_one(&mut *lent)).await?;
-        lent.keep();
+        lent.keep().await?;
         all += freed;
         if freed < BATCH {
             break;

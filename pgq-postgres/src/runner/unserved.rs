@@ -15,12 +15,13 @@ pub(crate) async fn tell_unserved(shared: &Shared, session: &mut Session) -> Res
     let mut lent = session.lend().await?;
     let kinds: Vec<(String, i16, i64)> = limited(
         query_as(shared.statements().unserved_kinds.clone())
+            .persistent(shared.keeps_statements())
             .bind(&shared.queues)
             .bind(LOOK_AT)
             .fetch_all(&mut *lent),
     )
     .await?;
-    lent.keep();
+    lent.keep().await?;
     shared.counts().unserved_kinds.store(kinds.len() as u64, Relaxed);
     for (kind, version, jobs) in kinds {
         warn!(runner = %shared.name, kind, version, jobs, "jobs of this kind and version wait, and no running program knows them");

@@ -56,6 +56,9 @@ async fn run() -> Result<(), pgq_postgres::Error> {
         .slots(slots)
         .grace(Duration::from_millis(setting("GRACE_MS", 30_000)))
         .start_patience(Duration::from_millis(setting("PATIENCE_MS", 30_000)));
+    if setting("POOLER", 0) > 0 {
+        runner = runner.transaction_pooler();
+    }
     if setting("KEEP_COMPLETED", 0) > 0 {
         runner = runner.keep_completed(Duration::from_secs(3600));
     }

@@ -27,6 +27,7 @@ mod migrate;
 mod partition;
 mod pause;
 mod poison;
+mod pooler;
 mod queues;
 mod retry;
 mod roles;

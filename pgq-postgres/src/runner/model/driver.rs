@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::connection::{Commit, Session, connect, runner_options};
+use crate::connection::{Commit, Session};
 use crate::runner::ledger::{Afterlife, Flush, Ledger, Remains};
 use crate::runner::liveness::Liveness;
 use crate::runner::release::release_strangers;
@@ -134,9 +134,7 @@ impl Driver {
         if let Some(session) = self.open.lock().await.take() {
             return session;
         }
-        let database = &self.runners[0].database;
-        let options = runner_options(database, "pgq model", Commit::Asynchronous);
-        connect(&options).await.unwrap()
+        self.runners[0].session_options("model", Commit::Asynchronous).connect().await.unwrap()
     }
 
     async fn claim(&mut self, r: RunnerId, network: Network, after: &State, session: &mut PgConnection) {
@@ -323,7 +321,7 @@ fn runner(url: &str) -> Arc<Shared> {
         kinds,
         queues: vec!["q".into()],
         ledger: Ledger::default(),
-        liveness: Liveness::new(settings.heartbeat_interval),
+        liveness: Liveness::new(settings.heartbeat_interval, settings.route),
         room: Room::new(settings.slots, &settings.queue_limits),
         wake: Notify::new(),
         suspicion: Notify::new(),
