@@ -8,6 +8,7 @@ mod db;
 mod demo;
 mod faults;
 mod museum;
+mod npm;
 mod package;
 mod postgres;
 mod roles;

