@@ -63,6 +63,9 @@ pub struct Allowances {
     pub unsynced: Option<Micros>,
 }
 
+/// The runner's own commits do not wait: they are on the disk after this time.
+const ASYNCHRONOUS_COMMIT: Micros = 2_000_000;
+
 /// Reads the histories of some of the jobs. A large run is judged in parts, so that it fits into memory.
 #[derive(Debug, Default)]
 pub struct Checker {
@@ -122,7 +125,7 @@ impl Checker {
             job.match_tenures(tenures);
             judge_existence(n, &job, &mut verdict);
             judge_end(n, &job, timeline, tables, allowances, &mut verdict);
-            judge_repeats(n, &job, timeline, tenures, &mut verdict);
+            judge_repeats(n, &job, timeline, tenures, allowances, &mut verdict);
         }
         verdict
     }
@@ -210,8 +213,10 @@ fn judge_repeats(
     job: &Job,
     timeline: &Timeline,
     tenures: &HashMap<Id, Vec<Tenure>>,
+    allowances: Allowances,
     verdict: &mut Verdict,
 ) {
+    let unsynced = allowances.unsynced.unwrap_or(ASYNCHRONOUS_COMMIT);
     let ids: HashSet<Id> = job.runs.iter().map(|run| run.id).collect();
     for id in ids {
         let held = tenures.get(&id).map_or(&[][..], Vec::as_slice);
@@ -230,7 +235,7 @@ fn judge_repeats(
             if later.attempt < earlier.attempt && !timeline.crashed_between(earlier.started, later.started) {
                 verdict.unexpected(format!("job {n} (id {id}) forgot an attempt: {earlier:?}, {later:?}"));
             }
-            match cause::of(earlier, later, held, timeline) {
+            match cause::of(earlier, later, held, timeline, unsynced) {
                 Some(Cause::Told) => {}
                 Some(cause) => {
                     verdict.explained(cause);

@@ -18,8 +18,9 @@ use crate::site::{Site, blocking};
 /// How long the replica may take to follow, or to take over.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How far behind the replica of an asynchronous pair is.
-const LAG: Duration = Duration::from_millis(300);
+/// How long everything that the replica of an asynchronous pair hears takes; one message waits for the one before, so that
+/// it falls behind further the more there is to say.
+const LAG: Duration = Duration::from_millis(50);
 
 /// Whether commits wait for the replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,8 +54,9 @@ const LONGEST_CALM: Duration = Duration::from_secs(20);
 /// How long it may take, after everything is healed, until no job is left.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(180);
 
-/// A moment that is long enough for a commit to reach the disk, or the replica, by itself.
+/// Commits that do not wait for the disk are on it after this time, and on a replica that is behind after that.
 const UNSYNCED: u64 = 2_000_000;
+const UNREPLICATED: u64 = 15_000_000;
 
 /// The runner's own heartbeat, where it is tried that none is missed.
 const USUAL_HEARTBEAT: Duration = Duration::from_secs(2);
@@ -178,8 +179,12 @@ impl<'a> Run<'a> {
         troubles.extend(left_open(&mut database).await?);
         let timeline = Timeline { processes: workers.born(), disruptions: lock(done).clone(), healed };
         let twist = self.scenario.twist;
-        let may_lose = matches!(twist, Twist::UnsyncedEnqueues | Twist::Replicated(Pair::Asynchronous));
-        let allowances = Allowances { unsynced: may_lose.then_some(UNSYNCED) };
+        let unsynced = match twist {
+            Twist::UnsyncedEnqueues => Some(UNSYNCED),
+            Twist::Replicated(Pair::Asynchronous) => Some(UNREPLICATED),
+            _ => None,
+        };
+        let allowances = Allowances { unsynced };
         let findings: Findings =
             evidence::judge(&mut database, &self.history, load.jobs(), &timeline, allowances).await?;
         if twist == Twist::FewConnections && findings.rescued > 0 {

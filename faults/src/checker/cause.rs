@@ -42,20 +42,24 @@ impl Cause {
     }
 }
 
-/// Commits that do not wait are on the disk, or on the other server, after this time.
-const UNSYNCED: Micros = 2_000_000;
-
 /// The session names of the runner's parts.
 const SETTLE: &str = "pgq settle";
 const CLAIM: &str = "pgq claim";
 const MAINTAIN: &str = "pgq maintain";
 
 /// Why the later run could happen after the earlier one; none if there is no reason.
-pub(super) fn of(earlier: &Run, later: &Run, held: &[Tenure], timeline: &Timeline) -> Option<Cause> {
+///
+/// What committed within `unsynced` before a crash may be unknown to the server afterwards.
+pub(super) fn of(
+    earlier: &Run,
+    later: &Run,
+    held: &[Tenure],
+    timeline: &Timeline,
+    unsynced: Micros,
+) -> Option<Cause> {
     let side = timeline.processes.get(earlier.process)?.side;
     let crashed = timeline.crashed_between(earlier.started, later.started);
-    // What happened just before a crash may be unknown to the server afterwards.
-    let undone = timeline.crashed_between(earlier.started, later.started + UNSYNCED);
+    let undone = timeline.crashed_between(earlier.started, later.started + unsynced);
     let Some(tenure) = earlier.tenure.map(|at| &held[at]) else {
         return undone.then_some(Cause::ServerCrash);
     };
