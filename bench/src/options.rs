@@ -35,6 +35,9 @@ pub(crate) struct Options {
     /// drain: only this size of payload.
     #[arg(long, value_parser = value_parser!(u32).range(16..=1_000_000))]
     pub(crate) payload_bytes: Option<u32>,
+    /// drain: how many slots the runner has, instead of its default.
+    #[arg(long, value_parser = value_parser!(u32).range(1..))]
+    pub(crate) slots: Option<u32>,
     /// pickup: how long the runner is idle before each job, in milliseconds.
     #[arg(long, default_value_t = 10)]
     pub(crate) gap_ms: u64,

@@ -36,17 +36,22 @@ pub(crate) struct Flags {
     payload_bytes: u32,
     #[arg(long, default_value_t = floor::BATCH)]
     batch: u32,
+    #[arg(long)]
+    slots: Option<usize>,
 }
 
 pub(crate) async fn run(harness: &mut Harness) -> Result<Vec<CaseResult>> {
     let options = &harness.options;
     let jobs = options.jobs.unwrap_or(JOBS);
     let sizes = options.payload_bytes.map_or(SIZES.to_vec(), |bytes| vec![(bytes, 1)]);
-    let batch = options.batch;
+    let (batch, slots) = (options.batch, options.slots);
     let mut results = Vec::new();
     for (bytes, part) in sizes {
         let flags = CaseFlags::default().with("jobs", (jobs / part).max(1)).with("payload-bytes", bytes);
         let mut case = Case::new(NAME, format!("{bytes} bytes"), flags)?;
+        if let Some(slots) = slots {
+            case.sides[0].flags = CaseFlags::default().with("slots", slots);
+        }
         match batch {
             Some(batch) => case.sides[1].flags = CaseFlags::default().with("batch", batch),
             None => case.sides[1].takes = Some("batch"),
@@ -64,6 +69,10 @@ pub(crate) async fn side(side: Which, flags: &Flags, database: &Database) -> Res
     match side {
         Which::Ours => {
             let runner = Runner::empty().register::<Noop>().pool(database.pool(10));
+            let runner = match flags.slots {
+                Some(slots) => runner.slots(slots),
+                None => runner,
+            };
             ours::drain(database, runner, flags.jobs).await
         }
         Which::Floor => {
