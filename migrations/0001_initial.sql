@@ -107,6 +107,7 @@ create table pgq.scheduled (
 );
 
 create index scheduled_due on pgq.scheduled (run_at);
+create index scheduled_lanes on pgq.scheduled (queue, kind, id); -- people look for jobs of a queue or kind among millions
 create index scheduled_args on pgq.scheduled using gin ((options->'args')) where (options->'args') is not null;
 
 -- Discarded and cancelled always, completed if the runner was asked to keep them. Pruned by age.
@@ -130,6 +131,7 @@ create table pgq.finished (
 );
 
 create index finished_by_age on pgq.finished (state, finished_at);
+create index finished_lanes on pgq.finished (state, queue, kind, id);
 create index finished_args on pgq.finished using gin ((options->'args')) where (options->'args') is not null;
 
 -- Bodies too large to be copied into a lease.
@@ -151,6 +153,7 @@ create table pgq.failures (
 );
 
 create index failures_by_job on pgq.failures (job_id, at);
+create index failures_by_age on pgq.failures (at);
 
 -- One row per running process.
 create table pgq.runners (
@@ -164,15 +167,17 @@ create table pgq.runners (
     slots        integer     not null,
     queues       text[]      not null,
     kinds        text[]      not null,
-    versions     smallint[]  not null -- the newest payload it reads of each kind
+    versions     smallint[]  not null, -- the newest payload it reads of each kind
+    counts       jsonb -- by queue, what it has done since it started and in the last minute; written with the heartbeat
 ) with (fillfactor = 50);
 
--- A row only for queues that are or were paused or slow.
+-- A row only for queues that are or were paused, slow or limited.
 create table pgq.queues (
     name       text collate "C" primary key,
     paused_at  timestamptz,
     slow_until timestamptz,
-    slow_ms    integer not null default 0 -- the last pause that a handler asked for; 0: none since the last success
+    slow_ms    integer not null default 0, -- the last pause that a handler asked for; 0: none since the last success
+    max_running integer check (max_running > 0) -- so many jobs at a time in each runner; null: as the runner was set
 ) with (fillfactor = 50);
 
 -- Which runners sleep on which queue. An enqueue notifies only where one does.
@@ -340,6 +345,47 @@ begin
     limit most;
 end
 $$;
+
+-- Takes those of these jobs out of their tables that wait and that nobody has locked; with the queue and priority they
+-- were seen with, by which the ready table finds them.
+create function pgq.take_waiting_at(jobs bigint[], queues text[], priorities smallint[])
+returns setof pgq.scheduled
+language sql as $$
+    with ready as (
+        delete from pgq.ready r where r.ctid = any(array(
+            select f.ctid from unnest(jobs, queues, priorities) as w (id, queue, priority)
+            cross join lateral (
+                select r.ctid from pgq.ready r
+                where r.queue = w.queue collate "C" and r.priority = w.priority and r.id = w.id
+                for update skip locked) f))
+        returning r.*
+    ),
+    scheduled as (
+        delete from pgq.scheduled s where s.ctid = any(array(
+            select ctid from pgq.scheduled where id = any(jobs) for update skip locked))
+        returning s.*
+    )
+    select id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind, payload, options,
+           run_at from ready
+    union all
+    select id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, queue, kind, payload, options,
+           run_at from scheduled
+$$;
+
+-- What operators did. A change of many jobs has a row for each batch.
+create table pgq.audit (
+    id     bigint generated always as identity primary key,
+    at     timestamptz not null default now(),
+    role   text        not null default session_user,
+    actor  text, -- who, by the word of the program
+    action text        not null,
+    queue  text,
+    jobs   bigint[]    not null default '{}',
+    detail jsonb
+);
+
+create index audit_by_age on pgq.audit (at);
+create index audit_by_job on pgq.audit using gin (jobs);
 
 create table pgq.schedules (
     name       text collate "C" primary key,

@@ -19,6 +19,9 @@ pub struct JobOptions {
     /// How long it holds the key of a unique job; none if it is not unique.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_while: Option<HeldWhile>,
+    /// That key, as hexadecimal digits: a job that has ended needs it to run again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_key: Option<String>,
     /// Its searchable fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub args: Option<Map<String, Value>>,

@@ -4,7 +4,7 @@
 //! inside a transaction, and let a [`Runner`] run it. An application depends on this crate alone; everything
 //! of `pgq-core` is re-exported here.
 
-mod admin;
+pub mod admin;
 mod connection;
 mod context;
 mod enqueue;

@@ -25,7 +25,11 @@ macro_rules! statements {
 }
 
 statements! {
+    audit,
+    backend,
+    begin_look,
     cancel_asked,
+    cancel_many_running,
     cancel_running,
     cancel_waiting,
     claim,
@@ -34,27 +38,50 @@ statements! {
     copy_payloads,
     copy_ready,
     copy_scheduled,
+    count_states,
     dead_runners,
+    doctor_queues,
+    doctor_roles,
+    doctor_tables,
+    doctor_transactions,
     end_rescue,
+    end_waiting,
     enqueue,
     enqueue_many,
     enqueue_unique,
+    error_groups,
+    explain,
+    find_finished,
+    find_job,
+    find_ready,
+    find_running,
+    find_scheduled,
     free_queued_keys,
     heartbeat,
+    job_audit,
+    job_failures,
     job_state,
     leased_positions,
     leases_of,
+    limit_queue,
     lock_runner,
     migrations_table,
+    move_waiting,
+    now,
     pause,
     payloads,
     ping,
+    plan_for_values,
     poll,
     prune,
+    prune_audit,
+    queue_statistics,
     register_runner,
     rescue,
     reserve_ids,
     resume,
+    retry_finished,
+    runners,
     schema_version,
     settle,
     slow_queue,
@@ -233,7 +260,7 @@ mod tests {
             sqlx::raw_sql(leased).execute(&mut session).await.unwrap();
             let statements = Statements::for_schema("pgq");
             let cancelled = async |job: i64, session: &mut sqlx::PgConnection| {
-                let cancel = sqlx::query(statements.cancel_running.clone()).bind(job).bind("channel");
+                let cancel = sqlx::query(statements.cancel_running.clone()).bind(job).bind("channel").bind(None::<&str>);
                 cancel.fetch_optional(session).await.unwrap().is_some()
             };
             let rescued = async |owner: u128, position: Option<i32>, session: &mut sqlx::PgConnection| {

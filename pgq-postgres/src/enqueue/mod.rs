@@ -23,7 +23,12 @@ use prepared::When;
 const LATEST_RUN_AT: Duration = Duration::from_secs(253_402_300_799);
 
 /// The longest delay: a thousand years, well before the database's calendar ends.
-const LONGEST_DELAY: Duration = Duration::from_secs(1000 * 365 * 86_400);
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(1000 * 365 * 86_400);
+
+/// Whether that is after the year 9999.
+pub(crate) fn is_too_late(time: SystemTime) -> bool {
+    time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since > LATEST_RUN_AT)
+}
 
 /// Enqueues jobs. Every [`Job`] has it.
 ///
@@ -260,6 +265,7 @@ impl<J: Job> ToEnqueue<J> {
             self.options.trace_state = state;
         }
         self.options.held_while = unique.map(|(unique, _)| unique.held_while());
+        self.options.unique_key = unique.map(|(_, key)| key.to_hex());
         Ok(Prepared {
             schema: self.schema,
             queue: self.queue,
@@ -302,9 +308,7 @@ impl<J: Job> ToEnqueue<J> {
         let too_late = match self.when {
             When::Now => false,
             When::After(delay) => delay > LONGEST_DELAY,
-            When::At(time) => {
-                time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since > LATEST_RUN_AT)
-            }
+            When::At(time) => is_too_late(time),
         };
         if too_late { Err(Error::RunAtTooLate) } else { Ok(()) }
     }

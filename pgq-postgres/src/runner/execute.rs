@@ -146,6 +146,7 @@ async fn perform(shared: Arc<Shared>, mut job: Claimed, slot: Place, ends: Unbou
         Some(outcome) => end(&shared, job, outcome, &ends),
         None => {
             add(&shared.counts().completed, 1);
+            shared.tally.completed(&queue);
             shared.ledger.forget(job.lease);
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use sqlx::types::Json;
 use sqlx::{Connection, PgConnection, query, query_as, query_scalar};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -163,6 +164,7 @@ async fn beat(shared: &Shared, session: &mut PgConnection) -> Result<Option<(boo
         .persistent(shared.keeps_statements())
         .bind(shared.id)
         .bind(f64::from(DEAD_AFTER_BEATS_UNLOCKED))
+        .bind(shared.tally.report(Instant::now()).map(Json))
         .fetch_optional(&mut *session)
         .await?;
     options.commit(session).await?;

@@ -33,6 +33,7 @@ mod shutdown;
 mod span;
 mod start;
 mod suspect;
+mod tally;
 mod unpark;
 mod unserved;
 
@@ -45,6 +46,7 @@ use sqlx::PgPool;
 use crate::{Error, Schema};
 pub use handle::{RunnerCounts, RunnerHandle};
 pub use health::Health;
+pub(crate) use settings::MAX_CRASHES;
 use settings::{Database, Settings};
 pub(crate) use shared::Shared;
 

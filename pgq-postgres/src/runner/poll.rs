@@ -47,6 +47,9 @@ pub(crate) async fn poll(
     )
     .await?;
     lent.keep().await?;
+    let limited: Vec<String> = row.try_get("limited")?;
+    let limits: Vec<i32> = row.try_get("limits")?;
+    shared.room.set_limits(&limited, &limits);
     let promoted: i64 = row.try_get("promoted")?;
     let due_in_ms: Option<f64> = row.try_get("due_in_ms")?;
     Ok(Seen {

@@ -32,7 +32,8 @@ pub(crate) struct Room {
     handler_nanos: AtomicU64,
     /// So many jobs have the runner to themselves, or wait for that.
     closed: AtomicUsize,
-    limits: HashMap<String, Limit>,
+    /// Of every queue, by name.
+    limits: Vec<(String, Limit)>,
     changed: Notify,
     changed_for_second: Notify,
     limit_changed: Notify,
@@ -94,26 +95,48 @@ impl Drop for ClosedRoom {
 
 /// How many jobs of one queue may be in hand, and how many are.
 struct Limit {
-    most: usize,
+    /// As the runner was set; [`UNLIMITED`] if it was not.
+    own: usize,
+    /// As it is now: operators may have set another.
+    most: AtomicUsize,
     in_hand: AtomicUsize,
 }
 
+const UNLIMITED: usize = usize::MAX;
+
 impl Room {
-    pub(crate) fn new(slots: usize, limits: &HashMap<String, usize>) -> Self {
-        let limit = |(queue, most): (&String, &usize)| {
-            (queue.clone(), Limit { most: *most, in_hand: AtomicUsize::new(0) })
+    pub(crate) fn new(slots: usize, queues: &[String], limits: &HashMap<String, usize>) -> Self {
+        let limit = |queue: &String| {
+            let own = limits.get(queue).copied().unwrap_or(UNLIMITED);
+            (queue.clone(), Limit { own, most: AtomicUsize::new(own), in_hand: AtomicUsize::new(0) })
         };
+        let mut limits: Vec<_> = queues.iter().map(limit).collect();
+        limits.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         Self {
             slots,
             in_hand: AtomicUsize::new(0),
             low_water: AtomicUsize::new(slots - 1),
             handler_nanos: AtomicU64::new(0),
             closed: AtomicUsize::new(0),
-            limits: limits.iter().map(limit).collect(),
+            limits,
             changed: Notify::new(),
             changed_for_second: Notify::new(),
             limit_changed: Notify::new(),
         }
+    }
+
+    /// The limits that operators have set; every other queue is limited as the runner was set.
+    pub(crate) fn set_limits(&self, queues: &[String], limits: &[i32]) {
+        for (queue, limit) in &self.limits {
+            let set = queues.iter().position(|limited| limited == queue).and_then(|n| limits.get(n));
+            let most = set.map_or(limit.own, |most| usize::try_from(*most).unwrap_or(limit.own));
+            limit.most.store(most, SeqCst);
+        }
+    }
+
+    fn limit(&self, queue: &str) -> Option<&Limit> {
+        let at = self.limits.binary_search_by(|(name, _)| name.as_str().cmp(queue)).ok()?;
+        Some(&self.limits[at].1)
     }
 
     /// Sets aside room for as many jobs as it pays to claim now; 0 while enough are in hand.
@@ -138,13 +161,15 @@ impl Room {
 
     /// How many of those may be of that queue.
     pub(crate) fn free_in(&self, queue: &str, free: usize) -> usize {
-        let limit = self.limits.get(queue);
-        limit.map_or(free, |limit| limit.most.saturating_sub(limit.in_hand.load(SeqCst)).min(free))
+        let limit = self.limit(queue);
+        limit.map_or(free, |limit| {
+            limit.most.load(SeqCst).saturating_sub(limit.in_hand.load(SeqCst)).min(free)
+        })
     }
 
-    /// Whether any queue has a limit.
+    /// Whether any queue has a limit now.
     pub(crate) fn has_limits(&self) -> bool {
-        !self.limits.is_empty()
+        self.limits.iter().any(|(_, limit)| limit.most.load(SeqCst) != UNLIMITED)
     }
 
     /// Returns once a claim may pay.
@@ -169,16 +194,18 @@ impl Room {
 
     /// A job of that queue fills room that was reserved.
     fn took(&self, queue: &str) {
-        if let Some(limit) = self.limits.get(queue) {
+        if let Some(limit) = self.limit(queue) {
             limit.in_hand.fetch_add(1, SeqCst);
         }
     }
 
     /// One job of that queue has left the runner's hands.
     pub(crate) fn left(&self, queue: &str) {
-        if let Some(limit) = self.limits.get(queue) {
+        if let Some(limit) = self.limit(queue) {
             limit.in_hand.fetch_sub(1, SeqCst);
-            self.limit_changed.notify_one();
+            if limit.most.load(SeqCst) != UNLIMITED {
+                self.limit_changed.notify_one();
+            }
         }
         if self.in_hand.fetch_sub(1, SeqCst) - 1 <= self.low_water.load(SeqCst) {
             self.notify();
@@ -227,7 +254,8 @@ mod tests {
     use super::*;
 
     fn room() -> Room {
-        Room::new(10, &HashMap::from([("narrow".to_owned(), 2)]))
+        let queues = ["q", "narrow"].map(str::to_owned);
+        Room::new(10, &queues, &HashMap::from([("narrow".to_owned(), 2)]))
     }
 
     #[test]
@@ -280,5 +308,15 @@ mod tests {
         assert_eq!(room.free_in("narrow", 8), 0);
         room.left("narrow");
         assert_eq!(room.free_in("narrow", 9), 1);
+    }
+
+    #[test]
+    fn a_limit_set_while_running_counts_what_is_in_hand_already() {
+        let room = room();
+        (0..3).for_each(|_| room.took("q"));
+        room.set_limits(&["q".to_owned(), "narrow".to_owned()], &[4, 1]);
+        assert_eq!((room.free_in("q", 9), room.free_in("narrow", 9)), (1, 1));
+        room.set_limits(&[], &[]);
+        assert_eq!((room.free_in("q", 9), room.free_in("narrow", 9)), (9, 2), "as the runner was set");
     }
 }

@@ -117,6 +117,7 @@ impl Settler {
             };
             add(counter, 1);
         }
+        self.shared.tally.note(&ends);
         let lost = self.shared.ledger.note(ends.into_iter(), Instant::now());
         add(&counts.lease_lost, lost);
     }

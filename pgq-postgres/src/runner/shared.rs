@@ -17,6 +17,7 @@ use super::liveness::Liveness;
 use super::room::Room;
 use super::running::RunningJobs;
 use super::settings::Settings;
+use super::tally::Tally;
 use crate::connection::{Commit, Route, Session, SessionOptions};
 use crate::sql::Statements;
 
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) liveness: Liveness,
     pub(crate) room: Room,
+    /// What it has done, for people who look.
+    pub(crate) tally: Tally,
     /// Something may be claimable.
     pub(crate) wake: Notify,
     /// Another runner may be dead.

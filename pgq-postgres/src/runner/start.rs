@@ -24,6 +24,7 @@ use super::second::second;
 use super::settings::Settings;
 use super::settle::Settler;
 use super::shared::{Kinds, KnownKind, Shared, session};
+use super::tally::Tally;
 use crate::connection::{Commit, Patience, SessionOptions, is_permanent};
 use crate::{Error, migrate};
 
@@ -69,10 +70,11 @@ pub(crate) async fn start(
         id: Uuid::new_v4(),
         name: name(),
         kinds,
-        queues,
         ledger: Ledger::default(),
         liveness: Liveness::new(settings.heartbeat_interval, settings.route),
-        room: Room::new(settings.slots, &settings.queue_limits),
+        room: Room::new(settings.slots, &queues, &settings.queue_limits),
+        tally: Tally::default(),
+        queues,
         wake: Notify::new(),
         suspicion: Notify::new(),
         cancellation: Notify::new(),

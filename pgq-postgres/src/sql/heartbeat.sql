@@ -1,6 +1,6 @@
 -- The runner lives. No row: a rescuer took it for dead. Also says whether another runner may be dead, that is
--- silent for $2 of its intervals, and which of this runner's jobs somebody cancelled.
-update pgq.runners set heartbeat_at = now() where id = $1
+-- silent for $2 of its intervals, and which of this runner's jobs somebody cancelled. $3 what it has done, by queue.
+update pgq.runners set heartbeat_at = now(), counts = $3 where id = $1
 returning exists (
     select from pgq.runners r where r.heartbeat_at < now() - $2 * r.heartbeat_every and r.id <> $1
 ) as late,

@@ -1,6 +1,7 @@
 -- Promotes up to $5 due jobs, whoever's they are. If runner $6 is idle ($7), marks it asleep on its queues.
 -- Says how many were promoted, whether one of $1 has something above its floor ($2, $3) of a known kind and version ($4, $9),
--- and in how many milliseconds the next scheduled job is due or one of $1 ends its pause.
+-- in how many milliseconds the next scheduled job is due or one of $1 ends its pause, and how many jobs of which of $1 may
+-- run at a time.
 with due as (
     delete from pgq.scheduled s where s.ctid = any(array(
         select ctid from pgq.scheduled where run_at <= now() order by run_at limit $5 for update skip locked))
@@ -24,7 +25,7 @@ woken as materialized (
     where exists (select from pgq.sleepers s where s.queue = q.queue and s.asleep and s.runner_id <> $6)
 ),
 want as materialized (
-    select w.*, q.paused_at, q.slow_until
+    select w.*, q.paused_at, q.slow_until, q.max_running
     from unnest($1::text[], $2::smallint[], $3::bigint[]) as w (queue, floor_priority, floor_id)
     left join pgq.queues q on q.name = w.queue collate "C"
 )
@@ -43,4 +44,6 @@ select (select count(*) from promoted) as promoted,
            (select run_at as at from pgq.scheduled where run_at > now() and run_at < 'infinity' order by run_at limit 1)
            union all
            (select slow_until from want where paused_at is null and slow_until > now())) d
-       ) as due_in_ms
+       ) as due_in_ms,
+       array(select queue from want where max_running is not null order by queue) as limited,
+       array(select max_running from want where max_running is not null order by queue) as limits

@@ -1,5 +1,8 @@
 //! The promises of the main path, each tried on a real Postgres in a database of its own.
 
+mod admin_change;
+mod admin_find;
+mod admin_queues;
 mod attributes;
 mod bad_input;
 mod behind_the_floor;

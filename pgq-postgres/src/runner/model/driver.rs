@@ -23,6 +23,7 @@ use crate::runner::settings::{DEAD_AFTER_BEATS, DEAD_AFTER_BEATS_UNLOCKED, Setti
 use crate::runner::settle::record;
 use crate::runner::shared::{Kinds, Shared, session};
 use crate::runner::suspect;
+use crate::runner::tally::Tally;
 use crate::{Admin, RunnerHandle};
 
 /// Longer than any run, so that nothing falls due before its step.
@@ -208,6 +209,7 @@ impl Driver {
         let shared = self.runner(r);
         let beat = query_as::<_, (bool, Vec<i64>)>(shared.statements().heartbeat.clone());
         let beat = beat.bind(shared.id).bind(f64::from(DEAD_AFTER_BEATS_UNLOCKED));
+        let beat = beat.bind(None::<serde_json::Value>);
         let known = beat.fetch_optional(&mut *session).await.unwrap().is_some();
         assert_eq!(known, self.state.database.runners[usize::from(r)] != Registration::Absent);
         if !known {
@@ -319,10 +321,11 @@ fn runner(url: &str) -> Arc<Shared> {
         id: Uuid::new_v4(),
         name: "model".into(),
         kinds,
-        queues: vec!["q".into()],
         ledger: Ledger::default(),
         liveness: Liveness::new(settings.heartbeat_interval, settings.route),
-        room: Room::new(settings.slots, &settings.queue_limits),
+        room: Room::new(settings.slots, &["q".to_owned()], &settings.queue_limits),
+        queues: vec!["q".into()],
+        tally: Tally::default(),
         wake: Notify::new(),
         suspicion: Notify::new(),
         cancellation: Notify::new(),

@@ -1,27 +1,12 @@
-use pgq_core::{JobId, QueueName};
-use sqlx::{PgPool, query, query_scalar};
+use pgq_core::JobId;
+use sqlx::{query, query_scalar};
 
-use crate::{Error, Schema};
+use super::Admin;
+use crate::Error;
 
 /// How often a job that is on the move between two tables is looked for again. A job that fails or snoozes without
 /// a wait is missed by about one look in four.
-const LOOKS: usize = 100;
-
-/// What operators do: cancel a job, pause and resume a queue. Works from any process.
-///
-/// ```no_run
-/// # async fn f(pool: sqlx::PgPool) -> Result<(), pgq_postgres::Error> {
-/// use pgq_postgres::{Admin, JobId};
-/// let admin = Admin::new(&pool);
-/// admin.pause("send_welcome").await?;
-/// admin.cancel(JobId(7)).await?;
-/// # Ok(()) }
-/// ```
-#[derive(Debug, Clone)]
-pub struct Admin {
-    pool: PgPool,
-    schema: Schema,
-}
+pub(super) const LOOKS: usize = 100;
 
 /// What became of a request to cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,17 +22,6 @@ pub enum Cancelled {
 }
 
 impl Admin {
-    /// Operates on the schema `pgq` through that pool.
-    pub fn new(pool: &PgPool) -> Self {
-        Self { pool: pool.clone(), schema: Schema::default() }
-    }
-
-    /// On another schema.
-    #[must_use]
-    pub fn schema(self, schema: &Schema) -> Self {
-        Self { schema: schema.clone(), ..self }
-    }
-
     /// Cancels a job, wherever it is. What commits first wins: a job that completes before stays completed.
     ///
     /// # Errors
@@ -58,6 +32,7 @@ impl Admin {
         for _ in 0..LOOKS {
             let waiting: Option<i64> = query_scalar(statements.cancel_waiting.clone())
                 .bind(job.0)
+                .bind(&self.actor)
                 .fetch_optional(&self.pool)
                 .await?;
             if waiting.is_some() {
@@ -66,6 +41,7 @@ impl Admin {
             let running = query(statements.cancel_running.clone())
                 .bind(job.0)
                 .bind(self.schema.channel())
+                .bind(&self.actor)
                 .fetch_optional(&self.pool)
                 .await?;
             if running.is_some() {
@@ -81,27 +57,6 @@ impl Admin {
             }
         }
         Err(Error::OnTheMove(job))
-    }
-
-    /// No runner claims from this queue until it is resumed. Jobs that run go on.
-    ///
-    /// # Errors
-    /// A bad name, or a failure of the database.
-    pub async fn pause(&self, queue: &str) -> Result<(), Error> {
-        QueueName::new(queue)?;
-        query(self.schema.statements().pause.clone()).bind(queue).execute(&self.pool).await?;
-        Ok(())
-    }
-
-    /// Ends a pause; nothing happens where there is none.
-    ///
-    /// # Errors
-    /// A bad name, or a failure of the database.
-    pub async fn resume(&self, queue: &str) -> Result<(), Error> {
-        QueueName::new(queue)?;
-        let resume = query(self.schema.statements().resume.clone()).bind(queue).bind(self.schema.channel());
-        resume.execute(&self.pool).await?;
-        Ok(())
     }
 
     async fn is_marked(&self, job: JobId) -> Result<bool, Error> {
