@@ -26,10 +26,10 @@ do $$
 declare
     item      record;
     -- What comes out of a payload, or tells what is in one.
-    contents  constant text[] := array['payload', 'payloads', 'options', 'args', 'body', 'key'];
+    contents  constant text[] := array['payload', 'payloads', 'options', 'args', 'body', 'key', 'detail'];
     -- Tables whose rows only runners change.
     of_runners constant text[] := array['leases', 'runners', 'sleepers'];
-    -- Tables whose rows nobody changes; they can only be added to.
+    -- Tables that can only be added to; the owner prunes them, so that nobody removes his own traces.
     of_record constant text[] := array['audit'];
 begin
     if not (select rolsuper from pg_roles where rolname = current_user) then

@@ -139,6 +139,7 @@ async fn a_viewer_sees_no_contents_and_changes_nothing() {
             "select body from pgq.payloads",
             "select key from pgq.unique_keys",
             "select payload from pgq.schedules",
+            "select detail from pgq.audit",
             "select pgq.jobs_of(l) from pgq.leases l",
             "insert into pgq.queues (name) values ('step')",
             "update pgq.queues set paused_at = now()",
@@ -152,7 +153,7 @@ async fn a_viewer_sees_no_contents_and_changes_nothing() {
         let readable = "select count(*) from pg_attribute a join pg_class c on c.oid = a.attrelid \
                         where c.relnamespace = 'pgq'::regnamespace and c.relkind in ('r', 'v') and a.attnum > 0 \
                           and has_column_privilege('pgq_viewer', c.oid, a.attnum, 'select') \
-                          and a.attname ~ 'payload|option|body|arg|^key$'";
+                          and a.attname ~ 'payload|option|body|arg|detail|^key$'";
         let readable: i64 = query_scalar(readable).fetch_one(&db.pool()).await.unwrap();
         assert_eq!(readable, 0, "columns of that name hold contents");
         let seen: Vec<i64> =
@@ -178,6 +179,8 @@ async fn an_operator_takes_no_job_from_a_runner() {
                 "update pgq.runners set heartbeat_at = now()",
                 "delete from pgq.runners",
                 "delete from pgq.sleepers",
+                "delete from pgq.audit",
+                "update pgq.audit set actor = null",
             ],
         )
         .await;

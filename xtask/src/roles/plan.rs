@@ -32,8 +32,8 @@ const OF_PRODUCERS: [&str; 8] = [
 /// What handlers do on their own sessions.
 const OF_HANDLERS: [&str; 1] = ["complete_in"];
 
-/// What migrating does. All else that a session says which is not a runner's is an operator's.
-const OF_OWNERS: [&str; 2] = ["migrations_table", "schema_version"];
+/// What migrating does, and pruning the audit. All else that a session says which is not a runner's is an operator's.
+const OF_OWNERS: [&str; 3] = ["migrations_table", "prune_audit", "schema_version"];
 
 /// The first words of the first migration.
 const MIGRATION: &str = "-- pgq's tables.";
