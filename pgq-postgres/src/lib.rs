@@ -9,11 +9,14 @@ mod connection;
 mod context;
 mod enqueue;
 mod error;
+mod meter;
 mod migrate;
 mod packed;
 mod runner;
 mod schema;
 mod sql;
+#[cfg(feature = "metrics")]
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;

@@ -4,11 +4,11 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 /// Names every statement once: the field, the file `sql/<name>.sql` and the function that runs it agree.
 macro_rules! statements {
-    ($($name:ident),* $(,)?) => {
+    ($($(#[$attribute:meta])* $name:ident),* $(,)?) => {
         /// Every statement, written for one schema.
         #[derive(Debug)]
         pub(crate) struct Statements {
-            $(pub(crate) $name: SqlStr,)*
+            $($(#[$attribute])* pub(crate) $name: SqlStr,)*
         }
 
         impl Statements {
@@ -39,11 +39,15 @@ statements! {
     copy_ready,
     copy_scheduled,
     count_states,
+    #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "only metrics ask"))]
+    database_clock,
     dead_runners,
     doctor_queues,
     doctor_roles,
     doctor_tables,
     doctor_transactions,
+    #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "only metrics ask"))]
+    due_times,
     end_rescue,
     end_waiting,
     enqueue,
@@ -82,6 +86,8 @@ statements! {
     resume,
     retry_finished,
     runners,
+    #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "only metrics ask"))]
+    sample_queues,
     schema_version,
     settle,
     slow_queue,

@@ -7,6 +7,7 @@ use sqlx::{Acquire, Connection, PgConnection, Postgres, Row, query};
 use super::copy::Rows;
 use super::prepared::{INLINE_BYTES, Prepared, When, enqueue_unique};
 use super::{Enqueue, Enqueued, ToEnqueue};
+use crate::meter::EnqueueMeter;
 use crate::time::{micros, micros_of};
 use crate::{Error, Schema};
 
@@ -98,6 +99,7 @@ where
     }
     bulk.wake(&mut tx).await?;
     tx.commit().await?;
+    bulk.tally.tell();
     Ok(bulk.enqueued)
 }
 
@@ -112,6 +114,7 @@ struct Bulk {
     /// With the places of their answers.
     unique: Vec<(usize, Prepared)>,
     enqueued: Vec<Enqueued>,
+    tally: EnqueueMeter,
 }
 
 impl Bulk {
@@ -181,6 +184,7 @@ impl Bulk {
             self.unique.push((place, job));
             return Ok(());
         }
+        self.tally.add(&job.queue, job.kind);
         let run_at = match job.when {
             When::Now => None,
             When::After(delay) => Some(now.saturating_add(micros(delay))),
@@ -224,8 +228,11 @@ impl Bulk {
         }
         let (places, jobs): (Vec<usize>, Vec<Prepared>) = self.unique.drain(..).unzip();
         let answers = enqueue_unique(schema, &jobs.iter().collect::<Vec<_>>(), to).await?;
-        for (place, answer) in places.into_iter().zip(answers) {
+        for ((place, answer), job) in places.into_iter().zip(answers).zip(&jobs) {
             self.enqueued[place] = answer?;
+            if self.enqueued[place].is_new() {
+                self.tally.add(&job.queue, job.kind);
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use sqlx::{PgExecutor, Row, query, query_scalar};
 
 use super::Enqueued;
+use crate::meter::EnqueueMeter;
 use crate::time::{Timestamp, interval};
 use crate::{Error, Schema};
 
@@ -60,6 +61,16 @@ impl Prepared {
     /// # Errors
     /// A failure of the database, or a unique job that exists and whose policy makes that an error.
     pub async fn enqueue<'c>(self, executor: impl PgExecutor<'c> + 'c) -> Result<Enqueued, Error> {
+        let mut tally = EnqueueMeter::default();
+        tally.add(&self.queue, self.kind);
+        let enqueued = self.write(executor).await?;
+        if enqueued.is_new() {
+            tally.tell();
+        }
+        Ok(enqueued)
+    }
+
+    async fn write<'c>(self, executor: impl PgExecutor<'c> + 'c) -> Result<Enqueued, Error> {
         if self.unique.is_some() {
             let answers = enqueue_unique(&self.schema, &[&self], executor).await?;
             return answers.into_iter().next().unwrap_or(Err(Error::Database(sqlx::Error::RowNotFound)));

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::floor::{Place, START};
 use super::shared::{KnownKind, Shared};
+use crate::meter::{Dues, Waited};
 use crate::packed::{Body, Packed};
 use crate::time::Timestamp;
 
@@ -24,6 +25,8 @@ pub(crate) struct Claimed {
     pub(crate) kind: Option<Arc<KnownKind>>,
     pub(crate) attempt: Attempt,
     pub(crate) claimed_at: Instant,
+    /// How long it had been due by then.
+    pub(crate) waited: Waited,
     /// How many of its runners died while it ran.
     pub(crate) crashes: i16,
     /// Whether completing it leaves rows to delete.
@@ -91,6 +94,11 @@ impl Batch {
         self.ids.len()
     }
 
+    /// What says when its jobs were due.
+    pub(crate) fn enqueued(&self) -> (Uuid, &[Timestamp], &[i16]) {
+        (self.lease, &self.enqueued_ats, &self.attempts)
+    }
+
     pub(crate) fn large(&self) -> impl Iterator<Item = i64> {
         (0..self.payloads.len()).filter(|n| self.payloads.get(*n).is_none()).map(|n| self.ids[n])
     }
@@ -142,6 +150,7 @@ impl Batch {
             kind: shared.kinds.by_name.get(self.kinds.text(n)).cloned(),
             attempt,
             claimed_at: now.at,
+            waited: now.dues.waited(self.lease, n, self.enqueued_ats[n].0),
             crashes: self.crashes[n],
             leftovers: inline.is_none() || self.attempts[n] > 0 || self.held_while(n).is_some(),
             version: self.versions[n],
@@ -153,9 +162,10 @@ impl Batch {
     }
 }
 
-/// The moment of a claim, and the trust it was made on.
+/// The moment of a claim, the trust it was made on, and when its jobs were due.
 #[derive(Clone, Copy)]
 pub(crate) struct Now<'a> {
     pub(crate) at: Instant,
     pub(crate) trust: &'a CancellationToken,
+    pub(crate) dues: &'a Dues,
 }

@@ -16,6 +16,7 @@ use super::handle::add;
 use super::room::Reserved;
 use super::shared::Shared;
 use crate::connection::{Session, limited};
+use crate::meter::{Dues, Watch};
 
 /// From such claims on a second session is worth having, and too many at a time are in each other's way.
 pub(crate) const LARGE_CLAIM: usize = 250;
@@ -109,11 +110,12 @@ impl Claims {
             let bodies = limited(bodies(&self.shared, &mut session, &large)).await?;
             let queued = batches.iter().flat_map(Batch::held_while_queued).collect::<Vec<_>>();
             limited(free_keys(&self.shared, &mut session, &queued)).await?;
+            let dues = Dues::of(&self.shared, &mut session, batches.iter().map(Batch::enqueued)).await?;
             session.keep().await?;
-            Ok(bodies)
+            Ok((bodies, dues))
         };
         match rest.await {
-            Ok(bodies) => Ok(self.hand_over(&batches, bodies, room, &trust)),
+            Ok((bodies, dues)) => Ok(self.hand_over(&batches, bodies, room, &trust, &dues)),
             Err(error) => {
                 batches.iter().for_each(|batch| self.shared.ledger.forget(batch.lease));
                 Err(error)
@@ -134,6 +136,7 @@ impl Claims {
         mut bodies: HashMap<i64, Vec<u8>>,
         mut room: Reserved,
         trust: &CancellationToken,
+        dues: &Dues,
     ) -> usize {
         let now = Instant::now();
         let mut floors = self.together.floors();
@@ -143,7 +146,7 @@ impl Claims {
         drop(floors);
         let mut jobs = Vec::with_capacity(room.jobs());
         for batch in batches {
-            let now = Now { at: now, trust };
+            let now = Now { at: now, trust, dues };
             jobs.extend((0..batch.len()).map(|n| batch.job(n, &self.shared, &self.queues, &mut bodies, now)));
         }
         // A delete returns rows as they lie in the table.
@@ -181,11 +184,13 @@ async fn claimed(
     };
     // How long a rescan takes says when the next one is due: it is not to wait for others.
     let turn = if rescan || free < LARGE_CLAIM { Turn::None } else { turn };
+    let watch = Watch::start();
     let rows = limited(claim(shared, session, queues, places.into_iter(), free, turn)).await?;
     if rescan {
         together.floors().rescanned(Instant::now(), started.elapsed());
     }
     let batches = rows.iter().map(Batch::read).collect::<Result<Vec<_>, _>>()?;
+    shared.meter.claimed(watch, batches.iter().map(Batch::len).sum());
     for batch in &batches {
         shared.ledger.add(batch.lease, batch.len());
     }

@@ -135,6 +135,9 @@ async fn all_slots(
 
 fn give_back(shared: &Shared, job: Claimed, ends: &UnboundedSender<ToSettle>) {
     let queue = job.attempt.queue.clone();
+    if let Some(kind) = &job.kind {
+        kind.meter.released(&queue);
+    }
     end(shared, job, Outcome::Release, ends);
     shared.room.left(&queue);
 }
@@ -156,8 +159,13 @@ async fn perform(shared: Arc<Shared>, mut job: Claimed, slot: Place, ends: Unbou
 
 /// Runs one attempt to its end, whatever the handler does. No outcome: the handler itself has completed the job.
 pub(crate) async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
+    let attempting =
+        job.kind.as_ref().map(|kind| kind.meter.begin(&job.attempt.queue, job.waited, job.claimed_at));
     let outcome = decided(shared, job).await;
     span::ended(outcome.as_ref());
+    if let Some(attempting) = attempting {
+        attempting.ended(outcome.as_ref());
+    }
     outcome
 }
 

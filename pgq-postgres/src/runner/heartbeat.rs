@@ -110,6 +110,7 @@ async fn open(shared: &Shared) -> Result<PgConnection, sqlx::Error> {
         .bind(sql_interval(shared.liveness.interval()))
         .execute(&mut session)
         .await?;
+    shared.meter.clock.read(shared, &mut session).await?;
     options.commit(&mut session).await?;
     shared.liveness.beat(sent);
     Ok(session)

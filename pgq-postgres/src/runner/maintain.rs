@@ -8,6 +8,7 @@ use super::rescue::rescue;
 use super::shared::Shared;
 use super::unpark::unpark;
 use super::unserved::tell_unserved;
+use crate::meter::Sampler;
 
 /// How often leases without a runner and jobs without a program are looked for. A suspicion comes sooner.
 const RESCUE_INTERVAL: Duration = Duration::from_secs(60);
@@ -16,6 +17,7 @@ const RESCUE_INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) async fn maintain(shared: Arc<Shared>) {
     let mut session = shared.session("maintain");
     let stop = shared.handle.stop.clone();
+    let mut sampler = Sampler::new();
     let prune_interval = shared.settings.prune_interval;
     let mut next_prune = Instant::now() + prune_interval.mul_f64(fastrand::f64());
     let mut next_rescue = Instant::now();
@@ -24,7 +26,7 @@ pub(crate) async fn maintain(shared: Arc<Shared>) {
         tokio::select! {
             () = stop.cancelled() => break,
             () = shared.suspicion.notified() => next_rescue = Instant::now(),
-            () = sleep_until(next_prune.min(next_rescue)) => {}
+            () = sleep_until(next_prune.min(next_rescue).min(sampler.next())) => {}
         }
         if !unparked {
             match unpark(&shared, &mut session).await {
@@ -46,6 +48,9 @@ pub(crate) async fn maintain(shared: Arc<Shared>) {
             if let Err(error) = prune(&shared, &mut session).await {
                 shared.survived("prune", &error);
             }
+        }
+        if let Err(error) = sampler.sample(&shared, &mut session).await {
+            shared.survived("sample", &error);
         }
     }
     session.close().await;

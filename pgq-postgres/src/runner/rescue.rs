@@ -23,6 +23,7 @@ pub(crate) async fn rescue(shared: &Shared, session: &mut Session) -> Result<(),
     lent.keep().await?;
     if rescued > 0 {
         add(&shared.counts().rescued, rescued);
+        shared.meter.rescued(rescued);
         shared.wake.notify_one();
     }
     Ok(())
@@ -104,6 +105,7 @@ async fn rescue_singly(
             Err(error) if is_permanent(&error) => {
                 error!(runner = %shared.name, dead = %dead.name, %lease, position, %error, "a job cannot be rescued");
                 add(&shared.counts().database_errors, 1);
+                shared.meter.database_failed();
             }
             Err(error) => return Err(error),
         }

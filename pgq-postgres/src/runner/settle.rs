@@ -16,6 +16,7 @@ use super::ledger::{Afterlife, Ended, Flush, Remains};
 use super::settings::DEAD_AFTER_BEATS;
 use super::shared::Shared;
 use crate::connection::{Backoff, Session, is_permanent, limited, timed_out};
+use crate::meter::Watch;
 use crate::time::interval;
 
 /// Outcomes are recorded when so many wait, or after this time, whichever comes first.
@@ -120,6 +121,7 @@ impl Settler {
         self.shared.tally.note(&ends);
         let lost = self.shared.ledger.note(ends.into_iter(), Instant::now());
         add(&counts.lease_lost, lost);
+        self.shared.meter.lease_lost(lost);
     }
 
     /// Records outcomes, however long the database is away, until they are recorded or their leases are surely
@@ -168,7 +170,9 @@ impl Settler {
 
     async fn try_flush(&mut self, flushes: &[Flush]) -> Result<HashSet<Uuid>, sqlx::Error> {
         let mut lent = self.session.lend().await?;
+        let watch = Watch::start();
         let held = limited(record(&self.shared, &mut lent, flushes)).await?;
+        self.shared.meter.settled(watch, flushes.iter().map(|flush| flush.ends).sum());
         lent.keep().await?;
         Ok(held)
     }
@@ -209,6 +213,7 @@ impl Settler {
             if lost && tried == Tried::Never {
                 warn!(runner = %self.shared.name, lease = %flush.lease, "a lease passed to another runner: its outcomes are dropped");
                 add(&self.shared.counts().lease_lost, flush.ends);
+                self.shared.meter.lease_lost(flush.ends);
             }
             if lost || flush.whole {
                 self.shared.ledger.forget(flush.lease);

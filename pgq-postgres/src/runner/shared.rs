@@ -19,6 +19,7 @@ use super::running::RunningJobs;
 use super::settings::Settings;
 use super::tally::Tally;
 use crate::connection::{Commit, Route, Session, SessionOptions};
+use crate::meter::{JobMeter, RunnerMeter};
 use crate::sql::Statements;
 
 /// How long a statement may take when the runner must stop now.
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) queues: Vec<String>,
     pub(crate) ledger: Ledger,
     pub(crate) liveness: Liveness,
+    pub(crate) meter: RunnerMeter,
     pub(crate) room: Room,
     /// What it has done, for people who look.
     pub(crate) tally: Tally,
@@ -93,6 +95,7 @@ impl Shared {
     /// Every failure of the database is survived, counted and told.
     pub(crate) fn survived(&self, part: &str, error: &sqlx::Error) {
         add(&self.counts().database_errors, 1);
+        self.meter.database_failed();
         warn!(runner = %self.name, part, %error, "the database failed; trying again");
     }
 }
@@ -106,6 +109,7 @@ pub(crate) fn session(database: &PgConnectOptions, settings: &Settings, part: &s
 pub(crate) struct KnownKind {
     pub(crate) name: &'static str,
     pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) meter: JobMeter,
     pub(crate) retry: Retry,
     pub(crate) timeout: Option<Duration>,
     pub(crate) transactional: bool,

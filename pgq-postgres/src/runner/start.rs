@@ -26,6 +26,7 @@ use super::settle::Settler;
 use super::shared::{Kinds, KnownKind, Shared, session};
 use super::tally::Tally;
 use crate::connection::{Commit, Patience, SessionOptions, is_permanent};
+use crate::meter::{JobMeter, RunnerMeter};
 use crate::{Error, migrate};
 
 /// A runner that is registered and whose heart beats, but that claims nothing yet.
@@ -71,6 +72,7 @@ pub(crate) async fn start(
         name: name(),
         kinds,
         ledger: Ledger::default(),
+        meter: RunnerMeter::new(settings.slots),
         liveness: Liveness::new(settings.heartbeat_interval, settings.route),
         room: Room::new(settings.slots, &queues, &settings.queue_limits),
         tally: Tally::default(),
@@ -161,6 +163,7 @@ fn kinds(registry: &Registry, bindings: &Bindings) -> Result<Kinds, Error> {
         let known = KnownKind {
             name: registration.kind,
             handler: registration.bind_within(&bindings.states, &bindings.middleware)?,
+            meter: JobMeter::new(registration.kind, registration.queue),
             retry: registration.retry.clone(),
             timeout: registration.timeout,
             transactional: registration.transactional,

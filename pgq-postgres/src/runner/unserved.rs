@@ -22,6 +22,7 @@ pub(crate) async fn tell_unserved(shared: &Shared, session: &mut Session) -> Res
     )
     .await?;
     lent.keep().await?;
+    shared.meter.unserved(kinds.len());
     shared.counts().unserved_kinds.store(kinds.len() as u64, Relaxed);
     for (kind, version, jobs) in kinds {
         warn!(runner = %shared.name, kind, version, jobs, "jobs of this kind and version wait, and no running program knows them");

@@ -25,6 +25,8 @@ mod frozen;
 mod health;
 mod history;
 mod lost_replies;
+#[cfg(feature = "telemetry")]
+mod metrics;
 mod middleware;
 mod migrate;
 mod partition;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::connection::{Commit, Session};
+use crate::meter::RunnerMeter;
 use crate::runner::ledger::{Afterlife, Flush, Ledger, Remains};
 use crate::runner::liveness::Liveness;
 use crate::runner::release::release_strangers;
@@ -323,6 +324,7 @@ fn runner(url: &str) -> Arc<Shared> {
         kinds,
         ledger: Ledger::default(),
         liveness: Liveness::new(settings.heartbeat_interval, settings.route),
+        meter: RunnerMeter::new(settings.slots),
         room: Room::new(settings.slots, &["q".to_owned()], &settings.queue_limits),
         queues: vec!["q".into()],
         tally: Tally::default(),

@@ -1,0 +1,2 @@
+-- What the database's clock says.
+select clock_timestamp()
