@@ -387,18 +387,152 @@ create table pgq.audit (
 create index audit_by_age on pgq.audit (at);
 create index audit_by_job on pgq.audit using gin (jobs);
 
+-- One row per schedule. Its job is stored as it will be enqueued; cron is read by runners, which compute next_at.
 create table pgq.schedules (
-    name       text collate "C" primary key,
-    kind       text collate "C" not null,
-    queue      text collate "C" not null,
-    cron       text        not null,
-    timezone   text        not null,
-    payload    bytea       not null,
-    options    jsonb,
-    last_at    timestamptz,
-    next_at    timestamptz not null,
-    paused_at  timestamptz
+    name          text collate "C" primary key,
+    cron          text        not null,
+    timezone      text        not null,
+    missed        text        not null check (missed in ('skip', 'once', 'all')),
+    missed_most   smallint    not null, -- how many ticks 'all' makes up for
+    overlap       text        not null check (overlap in ('allow', 'skip', 'replace')),
+    jitter        interval    not null,
+    kind          text collate "C" not null,
+    queue         text collate "C" not null,
+    priority      smallint    not null,
+    version       smallint    not null,
+    shape         integer     not null,
+    max_attempts  smallint    not null,
+    payload       bytea       not null,
+    options       jsonb,
+    unique_key    bytea, -- null: its jobs are not unique
+    held_while    text,
+    unique_period interval,
+    on_conflict   text,
+    declared      bytea, -- a hash of what a program declared last; null: made by a person
+    revision      integer     not null default 1, -- rises with every change: a tick computed before counts no more
+    created_at    timestamptz not null default now(),
+    paused_at     timestamptz,
+    last_at       timestamptz, -- the last tick that was fired
+    last_job      bigint,
+    next_at       timestamptz -- null while paused
 );
+
+create index schedules_next on pgq.schedules (next_at);
+
+-- Which ticks were fired. The primary key is what makes a tick fire once. Pruned by age, also of schedules that are gone.
+create table pgq.schedule_ticks (
+    schedule text collate "C" not null,
+    tick_at  timestamptz not null,
+    fired_at timestamptz not null default now(),
+    job_id   bigint, -- the job that was there then; null: none, since the one before was unfinished
+    primary key (schedule, tick_at)
+);
+
+create index schedule_ticks_by_age on pgq.schedule_ticks (fired_at);
+
+-- Whether a job waits, runs or will be retried. What is parked does not count: nothing may ever end it.
+-- One statement, so that a job on its way from one table to the next is in one of them.
+create function pgq.is_unfinished(job bigint)
+returns boolean
+language sql stable as $$
+    with recursive lanes as (
+        (select queue, priority from pgq.ready order by queue, priority limit 1)
+        union all
+        select next.queue, next.priority
+        from lanes l cross join lateral (
+            select r.queue, r.priority from pgq.ready r
+            where (r.queue, r.priority) > (l.queue, l.priority)
+            order by r.queue, r.priority limit 1) next
+    )
+    select exists (select from pgq.scheduled s where s.id = job and s.run_at < 'infinity')
+        or exists (select from lanes l cross join lateral (
+                       select r.id from pgq.ready r
+                       where r.queue = l.queue and r.priority = l.priority and r.id = job limit 1) f)
+        or exists (select from pgq.leases l
+                   where l.ids @> array[job] and coalesce(get_bit(l.done, array_position(l.ids, job) - 1), 0) = 0)
+$$;
+
+-- Cancels the job of an earlier tick. A function, since it must look again where the job has moved meanwhile.
+create function pgq.replace_job(job bigint, wake_channel text)
+returns void
+language plpgsql as $$
+declare
+    waiting pgq.scheduled;
+begin
+    for look in 1..100 loop
+        select w.* into waiting from pgq.take_waiting(job) w;
+        if found then
+            delete from pgq.unique_keys k where k.job_id = job;
+            insert into pgq.finished (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, state,
+                                      queue, kind, payload, options, run_at, reason)
+            values (waiting.id, waiting.enqueued_at, waiting.shape, waiting.priority, waiting.version, waiting.attempts,
+                    waiting.max_attempts, waiting.crashes, 'cancelled', waiting.queue, waiting.kind, waiting.payload,
+                    waiting.options, waiting.run_at, 'replaced by the next tick of its schedule');
+            return;
+        end if;
+        update pgq.leases l set cancelled = array_append(coalesce(l.cancelled, '{}'), job)
+        where l.ids @> array[job]
+          and not coalesce(l.cancelled @> array[job], false)
+          and coalesce(get_bit(l.done, array_position(l.ids, job) - 1), 0) = 0;
+        if found then
+            perform pg_notify(wake_channel, '!cancel');
+            return;
+        end if;
+        exit when not pgq.is_unfinished(job);
+        exit when exists (select from pgq.leases l where l.cancelled @> array[job]);
+    end loop;
+end
+$$;
+
+-- Fires the ticks of a schedule, in order, if that is still what it waits for, and sets its next one. Returns how many
+-- jobs there are of them; null if somebody else fired, or fires just now. All of it is one statement of its runner's: a
+-- runner that is stopped or killed at any moment holds no lock. It waits a second for those of others, as on the key of a
+-- unique job that somebody is about to enqueue.
+create function pgq.fire_schedule(the_name text, the_revision integer, expected timestamptz, ticks timestamptz[],
+                                  following timestamptz, inline_bytes integer, wake_channel text)
+returns integer
+language plpgsql set lock_timeout = '1s' as $$
+declare
+    s     pgq.schedules;
+    job   pgq.scheduled;
+    large bytea;
+    tick  timestamptz;
+    jobs  integer := 0;
+begin
+    select c.* into s from pgq.schedules c
+    where c.name = the_name and c.revision = the_revision and c.next_at = expected and c.next_at <= now()
+    for update skip locked;
+    if not found then
+        return null;
+    end if;
+    foreach tick in array ticks loop
+        insert into pgq.schedule_ticks (schedule, tick_at) values (s.name, tick) on conflict do nothing;
+        continue when not found;
+        s.last_at := tick;
+        if s.overlap <> 'allow' and pgq.is_unfinished(s.last_job) then
+            continue when s.overlap = 'skip';
+            perform pgq.replace_job(s.last_job, wake_channel);
+        end if;
+        large := case when octet_length(s.payload) > inline_bytes then s.payload end;
+        job := row(nextval('pgq.job_ids'), now(), s.shape, s.priority, s.version, 0, s.max_attempts, 0, s.queue, s.kind,
+                   case when large is null then s.payload end, s.options, tick + random() * s.jitter)::pgq.scheduled;
+        if s.unique_key is null then
+            perform pgq.put_waiting(job, large);
+            s.last_job := job.id;
+        else
+            select e.id into s.last_job
+            from pgq.enqueue_unique(job, large, s.unique_key, s.held_while, s.unique_period, s.on_conflict) e;
+        end if;
+        update pgq.schedule_ticks t set job_id = s.last_job where t.schedule = s.name and t.tick_at = tick;
+        jobs := jobs + 1;
+    end loop;
+    update pgq.schedules c set last_at = s.last_at, last_job = s.last_job, next_at = following where c.name = s.name;
+    if jobs > 0 and exists (select from pgq.sleepers z where z.queue = s.queue and z.asleep) then
+        perform pg_notify(wake_channel, s.queue);
+    end if;
+    return jobs;
+end
+$$;
 
 -- Every job there is, for people and tools.
 create view pgq.jobs as

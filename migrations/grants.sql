@@ -26,9 +26,9 @@ do $$
 declare
     item      record;
     -- What comes out of a payload, or tells what is in one.
-    contents  constant text[] := array['payload', 'payloads', 'options', 'args', 'body', 'key', 'detail'];
+    contents  constant text[] := array['payload', 'payloads', 'options', 'args', 'body', 'key', 'detail', 'unique_key', 'declared'];
     -- Tables whose rows only runners change.
-    of_runners constant text[] := array['leases', 'runners', 'sleepers'];
+    of_runners constant text[] := array['leases', 'runners', 'sleepers', 'schedule_ticks'];
     -- Tables that can only be added to; the owner prunes them, so that nobody removes his own traces.
     of_record constant text[] := array['audit'];
 begin

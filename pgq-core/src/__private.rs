@@ -16,6 +16,7 @@ pub use crate::payload::codec::{DefaultCodec, Json, has_custom_tag};
 pub use crate::payload::people::{index, mask, unique_key, whole_unique_key};
 pub use crate::payload::stored::Older;
 pub use crate::registry::{Registration, SourceLine};
+pub use crate::schedule::{Declared, DeclaredJob, DefaultPayload};
 pub use crate::shape::{NoShape, Probe, mix};
 
 /// Stands in for what serde's derive writes, functions of the shadow type itself, where it reports a mistake

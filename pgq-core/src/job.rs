@@ -4,6 +4,7 @@ use serde::{Deserializer, Serializer};
 use serde_json::{Map, Value};
 
 use crate::payload::stored::Older;
+use crate::schedule::Declared;
 use crate::{Codec, Context, JobError, JobResult, PayloadError, Retry, Shape, Unique, UniqueKey};
 
 /// A type that can be enqueued. Derived, never written by hand.
@@ -58,6 +59,10 @@ pub trait Job: Shape + Sized + Send + Sync + 'static {
     /// How it reads payloads of older versions.
     #[doc(hidden)]
     const __PGQ_OLDER: Option<Older<Self>> = None;
+
+    /// When jobs of it come by themselves.
+    #[doc(hidden)]
+    const __PGQ_SCHEDULE: Option<&'static Declared> = None;
 
     #[doc(hidden)]
     fn __pgq_serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;

@@ -14,6 +14,7 @@ mod outcome;
 mod payload;
 mod registry;
 mod retry;
+mod schedule;
 mod shape;
 mod slow_down;
 mod trace;
@@ -28,7 +29,7 @@ pub use context::{Attempt, Context, JobId, Run};
 pub use handler::{Handler, States};
 pub use job::{Job, Perform, PerformFor};
 pub use middleware::{Call, Middleware, Next};
-pub use name::{Kind, MAX_NAME_BYTES, NameError, QueueName};
+pub use name::{Kind, MAX_NAME_BYTES, NameError, QueueName, ScheduleName};
 pub use options::JobOptions;
 pub use outcome::{ErrorKind, JobError, JobResult, Outcome, decide};
 #[cfg(feature = "bincode")]
@@ -39,6 +40,7 @@ pub use payload::{
 pub use pgq_macros::{Job, Shape};
 pub use registry::{Registration, Registry, RegistryError};
 pub use retry::{DEFAULT_WAITS, Retry};
+pub use schedule::{MAX_MISSED, Missed, ON_TIME, Overlap};
 pub use shape::Shape;
 pub use slow_down::{SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, slow_down};
 pub use trace::{MAX_TRACE_STATE_BYTES, Trace, TraceError, TraceParent, TraceState};

@@ -6,14 +6,14 @@ use thiserror::Error;
 /// The longest kind or queue name, in bytes.
 pub const MAX_NAME_BYTES: usize = 100;
 
-/// Why a text is no name of a kind or queue.
+/// Why a text is no name of a kind, queue or schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "{name:?} is not a valid {what}: use 1 to {MAX_NAME_BYTES} of a-z, A-Z, 0-9, '_', '-', '.', ':' and '/'"
 )]
 #[non_exhaustive]
 pub struct NameError {
-    /// "kind" or "queue name".
+    /// "kind", "queue name" or "schedule name".
     pub what: &'static str,
     /// The text, cut to its first 120 characters.
     pub name: String,
@@ -60,6 +60,11 @@ name!(
     /// The name of a queue: a lane that runners claim from.
     QueueName,
     "queue name"
+);
+name!(
+    /// The name of a schedule.
+    ScheduleName,
+    "schedule name"
 );
 
 fn check(name: &str, what: &'static str) -> Result<(), NameError> {

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::handler::{Around, bind, bind_to};
 use crate::payload::people::show;
 use crate::payload::stored::layouts;
+use crate::schedule::Declared;
 use crate::{
     Handler, Job, Kind, Middleware, NameError, PayloadError, Perform, PerformFor, QueueName, Retry, States,
     Stored,
@@ -45,6 +46,9 @@ pub struct Registration {
     pub timeout: Option<Duration>,
     /// Whether its handler completes jobs in its own transactions.
     pub transactional: bool,
+    /// When jobs of it come by themselves.
+    #[doc(hidden)]
+    pub schedule: Option<&'static Declared>,
     described: fn() -> String,
     state_name: fn() -> &'static str,
     layouts: fn() -> Vec<(i16, i32)>,
@@ -92,6 +96,7 @@ impl Registration {
             retry: J::RETRY,
             timeout: J::TIMEOUT,
             transactional: J::TRANSACTIONAL,
+            schedule: J::__PGQ_SCHEDULE,
             described,
             state_name,
             layouts: layouts::<J>,

@@ -6,5 +6,8 @@
 
 #[test]
 fn every_mistake_says_its_fix() {
-    trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/compile_fail/*.rs");
+    #[cfg(feature = "cron")]
+    cases.compile_fail("tests/compile_fail_cron/*.rs");
 }

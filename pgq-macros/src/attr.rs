@@ -10,6 +10,8 @@ use syn::{Attribute, Error, Ident, Meta, Result, Token, Type};
 pub(crate) struct Setting {
     pub(crate) key: Ident,
     pub(crate) value: TokenStream,
+    /// It stands in the parentheses of another one.
+    pub(crate) is_part: bool,
 }
 
 /// The settings of all `#[job(...)]` attributes, in order. What is malformed goes to `errors`.
@@ -34,6 +36,7 @@ pub(crate) fn read(attrs: &[Attribute], errors: &mut Vec<Error>) -> Vec<Setting>
 pub(crate) fn read_inner(input: ParseStream<'_>) -> Result<Vec<Setting>> {
     let mut settings = Vec::new();
     read_list(input, &mut settings)?;
+    settings.iter_mut().for_each(|setting| setting.is_part = true);
     Ok(settings)
 }
 
@@ -54,7 +57,7 @@ impl Parse for Setting {
         }
         let key = input.call(Ident::parse_any)?;
         if input.parse::<Option<Token![=]>>()?.is_none() {
-            return Ok(Self { key, value: until_comma(input)? });
+            return Ok(Self { key, value: until_comma(input)?, is_part: false });
         }
         // A type may hold commas of its own: `state = Pair<A, B>`.
         let is_type = ["state", "upcast_from", "codec"].iter().any(|known| key == known);
@@ -63,7 +66,7 @@ impl Parse for Setting {
         } else {
             until_comma(input)?
         };
-        Ok(Self { key, value })
+        Ok(Self { key, value, is_part: false })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writes the code of a job that has been found valid.
 
 mod people;
+mod schedule;
 mod shadow;
 
 use std::time::Duration;
@@ -163,6 +164,7 @@ fn job_impl(input: &Input, types: &Concrete<'_>, shown: Option<&Shown>) -> Token
     let index = people::index(input, &job.chosen.index);
     let unique = job.chosen.unique.as_ref().map(|unique| people::unique(input, unique));
     let Input { target, state, .. } = input;
+    let schedule = job.schedule.as_ref().map(|schedule| schedule::schedule(target, schedule));
     let Job { queue, priority, max_attempts, retry, timeout, transactional, version, .. } = job;
     let older = upcast_from.as_ref().map(older);
     let codec = self::codec(codec);
@@ -199,6 +201,7 @@ fn job_impl(input: &Input, types: &Concrete<'_>, shown: Option<&Shown>) -> Token
             #transactional
             #older
             #unique
+            #schedule
 
             fn __pgq_serialize<__PgqS: __pgq::__private::serde::Serializer>(
                 &self,

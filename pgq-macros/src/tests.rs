@@ -76,6 +76,16 @@ fn fields_that_are_hidden_found_and_compared() {
     check(input, expect_file!["../tests/expanded/chosen.rs"]);
 }
 
+#[cfg(feature = "cron")]
+#[test]
+fn a_schedule() {
+    let input = quote! {
+        #[job(cron = "0 9 * * mon-fri", timezone = "Europe/Rome", missed = all(10), overlap = skip, jitter = "90s")]
+        struct Report;
+    };
+    check(input, expect_file!["../tests/expanded/schedule.rs"]);
+}
+
 #[test]
 fn instances_of_a_generic_type() {
     let input = quote! {

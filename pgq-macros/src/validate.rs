@@ -6,6 +6,7 @@ mod fields;
 mod instances;
 mod names;
 mod retry;
+mod schedule;
 mod version;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub(crate) use chosen::{Chosen, Sensitive, Unique};
 pub(crate) use codec::Codec;
 pub(crate) use instances::Instance;
 pub(crate) use retry::{DEFAULT_ATTEMPTS, Policy};
+pub(crate) use schedule::{Missed, Schedule};
 pub(crate) use version::Version;
 
 /// A job whose settings all make sense.
@@ -35,6 +37,7 @@ pub(crate) struct Job {
     pub(crate) codec: Codec,
     pub(crate) chosen: Chosen,
     pub(crate) version: Version,
+    pub(crate) schedule: Option<Schedule>,
     /// No handler: this program only enqueues it, or only reads its old payloads.
     pub(crate) enqueue_only: bool,
 }
@@ -60,6 +63,7 @@ pub(crate) fn validate(input: &Input) -> std::result::Result<Job, Vec<Error>> {
         None => errors.extend(fields::mistakes(input, &read.codec)),
     }
     errors.extend(read.chosen.mistake());
+    errors.extend(read.schedule.mistake(input.settings.iter().any(|setting| setting.key == "cron")));
     let kinds = read.kinds(input);
     let retry = read.retry.policy();
     let version = read.version.judged();
@@ -87,6 +91,7 @@ struct Read<'a> {
     codec: Codec,
     chosen: Chosen,
     version: version::Read<'a>,
+    schedule: schedule::Read<'a>,
     enqueue_only: bool,
 }
 
@@ -103,6 +108,9 @@ impl<'a> Read<'a> {
             "sensitive" | "index" | "unique" => self.chosen.setting(setting, input)?,
             "codec" => self.codec = codec::read(setting)?,
             "version" | "upcast_from" => self.version.setting(setting)?,
+            "cron" | "timezone" | "payload" | "missed" | "overlap" | "jitter" => {
+                self.schedule.setting(setting)?
+            }
             "enqueue_only" => self.enqueue_only = setting.flag()?,
             "state" => drop(setting.ty()?),
             "crate" => drop(setting.path()?),
@@ -124,7 +132,8 @@ impl<'a> Read<'a> {
     }
 
     fn into_job(self, kinds: Kinds, (retry, max_attempts): (Option<Policy>, i16), version: Version) -> Job {
-        let Self { queue, priority, timeout, transactional, codec, chosen, enqueue_only, .. } = self;
+        let Self { queue, priority, timeout, transactional, codec, chosen, schedule, enqueue_only, .. } =
+            self;
         Job {
             kinds,
             queue,
@@ -136,6 +145,7 @@ impl<'a> Read<'a> {
             codec,
             chosen,
             version,
+            schedule: schedule.schedule(),
             enqueue_only,
         }
     }

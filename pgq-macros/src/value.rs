@@ -21,7 +21,7 @@ const fn known(key: &'static str, takes: &'static str, example: &'static str) ->
 }
 
 /// Every setting there is.
-pub(crate) const KNOWN: [Known; 18] = [
+pub(crate) const KNOWN: [Known; 24] = [
     known("kind", "a name in quotes", "kind = \"send_welcome\""),
     known("queue", "a name in quotes", "queue = \"mail\""),
     known("priority", "a whole number from -32768 to 32767", "priority = -3"),
@@ -45,6 +45,12 @@ pub(crate) const KNOWN: [Known; 18] = [
     ),
     known("version", "a whole number from 1 to 32767", "version = 2"),
     known("upcast_from", "the type of the version before, without quotes", "upcast_from = SendWelcomeV1"),
+    known("cron", "a cron expression in quotes", "cron = \"0 9 * * mon-fri\""),
+    known("timezone", "the name of a time zone in quotes", "timezone = \"Europe/Rome\""),
+    known("payload", "an expression, the job of the schedule", "payload = Self { user_id: 7 }"),
+    known("missed", "`skip`, `once`, or `all(..)` with how many at most", "missed = all(10)"),
+    known("overlap", "`allow`, `skip` or `replace`", "overlap = skip"),
+    known("jitter", "a duration in quotes", "jitter = \"5m\""),
     known("enqueue_only", "no value", "enqueue_only"),
     known(
         "instances",
@@ -74,8 +80,9 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 impl Setting {
     /// The error of a value that is missing or of the wrong type.
     pub(crate) fn mismatch(&self) -> Error {
-        let mut known = KNOWN.iter().chain(&PARTS);
-        let Some(Known { key, takes, example }) = known.find(|known| self.key == known.key) else {
+        let known: &[Known] = if self.is_part { &PARTS } else { &KNOWN };
+        let known = known.iter().find(|known| self.key == known.key);
+        let Some(Known { key, takes, example }) = known else {
             return Error::new_spanned(&self.key, "unknown setting");
         };
         let message = format!("`{key}` takes {takes}: `{example}`");

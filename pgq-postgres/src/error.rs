@@ -103,6 +103,13 @@ pub enum Error {
     /// A job could not be cancelled.
     #[error("job {0} was on the move at every look and is not cancelled: try again")]
     OnTheMove(JobId),
+    /// There can be no such schedule.
+    #[cfg(feature = "cron")]
+    #[error(transparent)]
+    Cron(#[from] pgq_cron::CronError),
+    /// There is no schedule of that name.
+    #[error("there is no schedule {0:?}: Schedules::list says which there are")]
+    NoSchedule(String),
     /// A setting makes no sense.
     #[error("{0}")]
     Setting(String),

@@ -13,6 +13,8 @@ mod meter;
 mod migrate;
 mod packed;
 mod runner;
+#[cfg(feature = "cron")]
+mod schedules;
 mod schema;
 mod sql;
 #[cfg(feature = "metrics")]
@@ -32,11 +34,11 @@ pub use pgq_core::Bincode;
 #[doc(inline)]
 pub use pgq_core::{
     Attempt, BoxError, Call, Codec, Context, DEFAULT_WAITS, ErrorKind, Handler, HeldWhile, JobError, JobId,
-    JobOptions, JobResult, Json, Kind, MAX_INDEX_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES,
-    MAX_TRACE_STATE_BYTES, Middleware, NameError, Next, OnConflict, Outcome, PayloadError, Perform,
-    PerformFor, QueueName, Registration, Registry, RegistryError, Retry, Run, SLOW_DOWN_FIRST,
-    SLOW_DOWN_LONGEST, States, Stored, Trace, TraceError, TraceParent, TraceState, Unique, UniqueKey,
-    async_trait, decide, decode, encode, slow_down,
+    JobOptions, JobResult, Json, Kind, MAX_INDEX_BYTES, MAX_MISSED, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES,
+    MAX_TRACE_STATE_BYTES, Middleware, Missed, NameError, Next, ON_TIME, OnConflict, Outcome, Overlap,
+    PayloadError, Perform, PerformFor, QueueName, Registration, Registry, RegistryError, Retry, Run,
+    SLOW_DOWN_FIRST, SLOW_DOWN_LONGEST, ScheduleName, States, Stored, Trace, TraceError, TraceParent,
+    TraceState, Unique, UniqueKey, async_trait, decide, decode, encode, slow_down,
 };
 #[doc(inline)]
 pub use pgq_macros::{PostgresJob as Job, PostgresShape as Shape};
@@ -47,6 +49,8 @@ pub use enqueue::{Enqueue, Enqueueable, Enqueued, Prepared, ToEnqueue, enqueue_a
 pub use error::Error;
 pub use migrate::{grants_sql, migrate, migrate_schema};
 pub use runner::{Health, Runner, RunnerCounts, RunnerHandle};
+#[cfg(feature = "cron")]
+pub use schedules::{Cron, CronError, Schedule, ScheduleChange, ScheduleInfo, Schedules, Ticks};
 pub use schema::{MAX_SCHEMA_BYTES, Schema, SchemaError};
 
 /// Compiles the code in the README.
@@ -63,3 +67,8 @@ struct Jobs;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/telemetry.md")]
 struct Telemetry;
+
+/// Compiles the examples of schedules.
+#[cfg(all(doctest, feature = "cron"))]
+#[doc = include_str!("../../docs/schedules.md")]
+struct SchedulesPage;

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 macro_rules! statements {
     ($($(#[$attribute:meta])* $name:ident),* $(,)?) => {
         /// Every statement, written for one schema.
+        #[cfg_attr(not(feature = "cron"), expect(dead_code, reason = "those of schedules"))]
         #[derive(Debug)]
         pub(crate) struct Statements {
             $($(#[$attribute])* pub(crate) $name: SqlStr,)*
@@ -32,7 +33,9 @@ statements! {
     cancel_many_running,
     cancel_running,
     cancel_waiting,
+    change_schedule,
     claim,
+    coming_schedules,
     complete,
     complete_in,
     copy_payloads,
@@ -42,6 +45,7 @@ statements! {
     #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "only metrics ask"))]
     database_clock,
     dead_runners,
+    delete_schedule,
     doctor_queues,
     doctor_roles,
     doctor_tables,
@@ -60,6 +64,7 @@ statements! {
     find_ready,
     find_running,
     find_scheduled,
+    fire_schedule,
     free_queued_keys,
     heartbeat,
     job_audit,
@@ -73,21 +78,26 @@ statements! {
     move_waiting,
     now,
     pause,
+    pause_schedule,
     payloads,
     ping,
     plan_for_values,
     poll,
     prune,
     prune_audit,
+    prune_ticks,
+    put_schedule,
     queue_statistics,
     register_runner,
     rescue,
     reserve_ids,
     resume,
+    resume_schedule,
     retry_finished,
     runners,
     #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "only metrics ask"))]
     sample_queues,
+    schedules,
     schema_version,
     settle,
     slow_queue,

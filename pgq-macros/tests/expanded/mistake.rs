@@ -2,7 +2,7 @@
     "\"not valid\" is not a valid kind: use 1 to 100 of a-z, A-Z, 0-9, '_', '-', '.', ':' and '/'"
 }
 ::core::compile_error! {
-    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `backoff`, `max_attempts`, `timeout`, `transactional`, `codec`, `sensitive`, `index`, `unique`, `version`, `upcast_from`, `enqueue_only`, `instances`, `crate`"
+    "unknown setting `retry`: did you mean `retry_waits`? the settings are `kind`, `queue`, `priority`, `state`, `retry_waits`, `backoff`, `max_attempts`, `timeout`, `transactional`, `codec`, `sensitive`, `index`, `unique`, `version`, `upcast_from`, `cron`, `timezone`, `payload`, `missed`, `overlap`, `jitter`, `enqueue_only`, `instances`, `crate`"
 }
 ::core::compile_error! {
     "a job outlives the code that enqueues it, so it owns its data: remove the lifetime, and write `String` for `&str`, `Vec<T>` for `&[T]` and `T` for `&T`"

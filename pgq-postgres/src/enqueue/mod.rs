@@ -16,6 +16,8 @@ use sqlx::types::Json;
 use crate::{Error, Schema, trace};
 pub use bulk::{Enqueueable, enqueue_all};
 pub use enqueued::Enqueued;
+#[cfg(feature = "cron")]
+pub(crate) use prepared::INLINE_LIMIT;
 pub use prepared::Prepared;
 use prepared::When;
 

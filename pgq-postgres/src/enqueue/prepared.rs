@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "cron")]
+use pgq_core::__private::DeclaredJob;
 use pgq_core::{JobId, JobOptions, OnConflict, Unique, UniqueKey};
 use sqlx::postgres::types::PgInterval;
 use sqlx::types::Json;
@@ -16,7 +18,7 @@ use crate::{Error, Schema};
 pub(crate) const INLINE_BYTES: usize = 1024;
 
 /// [`INLINE_BYTES`] as the statements take it.
-pub(super) const INLINE_LIMIT: i32 = INLINE_BYTES as i32;
+pub(crate) const INLINE_LIMIT: i32 = INLINE_BYTES as i32;
 
 /// A job that is checked and encoded, and only has to be written. Made by [`prepare`](super::Enqueue::prepare), so that
 /// jobs of several types fit into one list for [`enqueue_all`](super::enqueue_all).
@@ -24,14 +26,14 @@ pub(super) const INLINE_LIMIT: i32 = INLINE_BYTES as i32;
 #[must_use = "a job exists only after it was enqueued"]
 pub struct Prepared {
     pub(super) schema: Schema,
-    pub(super) queue: Cow<'static, str>,
-    pub(super) kind: &'static str,
-    pub(super) priority: i16,
-    pub(super) version: i16,
-    pub(super) shape: i32,
-    pub(super) max_attempts: i16,
-    pub(super) body: Vec<u8>,
-    pub(super) options: Option<Json<JobOptions>>,
+    pub(crate) queue: Cow<'static, str>,
+    pub(crate) kind: &'static str,
+    pub(crate) priority: i16,
+    pub(crate) version: i16,
+    pub(crate) shape: i32,
+    pub(crate) max_attempts: i16,
+    pub(crate) body: Vec<u8>,
+    pub(crate) options: Option<Json<JobOptions>>,
     pub(super) when: When,
     pub(super) unique: Option<(Unique, UniqueKey)>,
 }
@@ -56,6 +58,27 @@ impl When {
 }
 
 impl Prepared {
+    /// The job of a declared schedule.
+    #[cfg(feature = "cron")]
+    pub(crate) fn declared(schema: &Schema, job: DeclaredJob) -> Self {
+        let held_while = job.unique.map(|(unique, _)| unique.held_while());
+        let mut options = JobOptions::default();
+        (options.args, options.held_while) = (job.args, held_while);
+        Self {
+            schema: schema.clone(),
+            queue: job.queue.into(),
+            kind: job.kind,
+            priority: job.priority,
+            version: job.version,
+            shape: job.shape,
+            max_attempts: job.max_attempts,
+            body: job.body,
+            options: (!options.is_empty()).then_some(Json(options)),
+            when: When::Now,
+            unique: job.unique,
+        }
+    }
+
     /// Makes the row; see [`Enqueue::enqueue`](super::Enqueue::enqueue).
     ///
     /// # Errors
@@ -117,6 +140,18 @@ impl Prepared {
             .await?;
         let ids: Vec<i64> = row.try_get(0)?;
         ids.first().copied().ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// Whether it has no time of its own.
+    #[cfg(feature = "cron")]
+    pub(crate) fn is_now(&self) -> bool {
+        matches!(self.when, When::Now)
+    }
+
+    /// What makes it unique, if it is.
+    #[cfg(feature = "cron")]
+    pub(crate) fn unique(&self) -> Option<&(Unique, UniqueKey)> {
+        self.unique.as_ref()
     }
 
     /// What the answer of the database means for this job.

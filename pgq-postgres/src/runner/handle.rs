@@ -54,6 +54,7 @@ impl RunnerHandle {
             released: counts.released.load(Relaxed),
             lease_lost: counts.lease_lost.load(Relaxed),
             rescued: counts.rescued.load(Relaxed),
+            fired: counts.fired.load(Relaxed),
             unserved_kinds: counts.unserved_kinds.load(Relaxed),
             database_errors: counts.database_errors.load(Relaxed),
         }
@@ -82,6 +83,8 @@ pub struct RunnerCounts {
     pub lease_lost: u64,
     /// Jobs taken back from dead runners.
     pub rescued: u64,
+    /// Made for ticks of schedules that this runner fired; they may run elsewhere.
+    pub fired: u64,
     /// Kinds, each payload version for itself, that wait in this runner's queues and that no living runner reads,
     /// at the last look.
     pub unserved_kinds: u64,
@@ -100,6 +103,7 @@ pub(crate) struct Counts {
     pub(crate) released: AtomicU64,
     pub(crate) lease_lost: AtomicU64,
     pub(crate) rescued: AtomicU64,
+    pub(crate) fired: AtomicU64,
     pub(crate) unserved_kinds: AtomicU64,
     pub(crate) database_errors: AtomicU64,
 }

@@ -15,6 +15,9 @@ const PING_AFTER: Duration = Duration::from_secs(30);
 /// What `cancel_running.sql` notifies; no queue can be named so.
 const CANCEL: &str = "!cancel";
 
+/// What changes of schedules notify.
+const SCHEDULE: &str = "!schedule";
+
 /// Wakes the claimer when an enqueue says so. Only makes it fast: whatever is missed here, polling finds.
 pub(crate) async fn listen(shared: Arc<Shared>) {
     let mut backoff = Backoff::default();
@@ -37,6 +40,7 @@ async fn listen_once(shared: &Shared) -> Result<(), sqlx::Error> {
     listener.listen(shared.settings.schema.channel()).await?;
     // What was sent while nobody listened is lost.
     shared.wake.notify_one();
+    shared.schedules.notify_one();
     loop {
         let Ok(received) = timeout(PING_AFTER, listener.try_recv()).await else {
             // A connection that died without a word looks like one on which nothing happens.
@@ -52,6 +56,9 @@ async fn listen_once(shared: &Shared) -> Result<(), sqlx::Error> {
         let queue = notification.payload();
         if queue == CANCEL {
             shared.cancellation.notify_one();
+        }
+        if queue == SCHEDULE {
+            shared.schedules.notify_one();
         }
         debug!(queue, "notified");
         if shared.queues.iter().any(|known| known == queue) {

@@ -5,6 +5,8 @@
 mod batch;
 mod claim;
 mod claimer;
+#[cfg(feature = "cron")]
+mod declare;
 #[cfg(feature = "testing")]
 mod drain;
 mod execute;
@@ -25,6 +27,8 @@ mod release;
 mod rescue;
 mod room;
 mod running;
+#[cfg(feature = "cron")]
+mod schedule;
 mod second;
 mod settings;
 mod settle;

@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
 
+#[cfg(feature = "cron")]
+use super::declare::Declaration;
 use super::handle::{Counts, RunnerHandle, add};
 use super::ledger::Ledger;
 use super::liveness::Liveness;
@@ -47,6 +49,11 @@ pub(crate) struct Shared {
     pub(crate) suspicion: Notify,
     /// Somebody cancelled a job: the next heartbeat should not wait.
     pub(crate) cancellation: Notify,
+    /// Somebody changed a schedule.
+    pub(crate) schedules: Notify,
+    /// What this program's types declare.
+    #[cfg(feature = "cron")]
+    pub(crate) declarations: Vec<Declaration>,
     /// The jobs that run here, to be cancelled by id.
     pub(crate) running: RunningJobs,
     /// Notes that suspects begin. Opened when the first one does.

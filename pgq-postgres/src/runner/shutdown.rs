@@ -23,8 +23,9 @@ pub(crate) async fn requested(shared: &Shared, signals: &mut Signals) {
 
 /// Lets what runs finish within the grace, gives the rest back, records everything, and leaves.
 pub(crate) async fn shut_down(running: Running, signals: &mut Signals) {
-    let Running { shared, claimer, second, listener, maintainer, mut executor, settler, heartbeat, rest } =
-        running;
+    let Running {
+        shared, claimer, second, listener, maintainer, mut executor, settler, heartbeat, rest, ..
+    } = running;
     ended("claimer", claimer.await);
     ended("second claimer", second.await);
     finish(&shared, &mut executor, signals).await;
@@ -35,7 +36,9 @@ pub(crate) async fn shut_down(running: Running, signals: &mut Signals) {
         error!(runner = %shared.name, "a handler blocks its thread and cannot be stopped: its job is left to a rescuer");
         drop(settler);
     }
-    // Nothing is lost with these two: each statement of theirs is whole by itself.
+    // Nothing is lost with these: each statement of theirs is whole by itself.
+    #[cfg(feature = "cron")]
+    drop(running.scheduler);
     drop((maintainer, listener));
     leave(rest, heartbeat).await;
     info!(runner = %shared.name, "stopped");

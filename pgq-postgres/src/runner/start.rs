@@ -11,6 +11,8 @@ use uuid::Uuid;
 use super::Bindings;
 use super::claim::Claims;
 use super::claimer::Claimer;
+#[cfg(feature = "cron")]
+use super::declare::declarations;
 use super::execute::execute;
 use super::handle::RunnerHandle;
 use super::heartbeat;
@@ -20,6 +22,8 @@ use super::liveness::Liveness;
 use super::maintain::maintain;
 use super::room::Room;
 use super::running::RunningJobs;
+#[cfg(feature = "cron")]
+use super::schedule::schedule;
 use super::second::second;
 use super::settings::Settings;
 use super::settle::Settler;
@@ -46,6 +50,8 @@ pub(crate) struct Running {
     pub(crate) second: Part,
     pub(crate) listener: Option<Part>,
     pub(crate) maintainer: Part,
+    #[cfg(feature = "cron")]
+    pub(crate) scheduler: Part,
     pub(crate) executor: Part,
     pub(crate) settler: Part,
     pub(crate) heartbeat: ThreadHandle<()>,
@@ -64,6 +70,8 @@ pub(crate) async fn start(
     let registry = registry?;
     let queues = queues(&registry, &settings)?;
     let kinds = kinds(&registry, bindings)?;
+    #[cfg(feature = "cron")]
+    let declarations = declarations(&registry, &settings.schema)?;
     let database = settings.connect_options()?;
     let options = SessionOptions::new(&database, "pgq start", Commit::Durable, settings.route);
     check_schema(options, &settings).await?;
@@ -80,6 +88,9 @@ pub(crate) async fn start(
         wake: Notify::new(),
         suspicion: Notify::new(),
         cancellation: Notify::new(),
+        schedules: Notify::new(),
+        #[cfg(feature = "cron")]
+        declarations,
         running: RunningJobs::default(),
         suspects: Mutex::new(session(&database, &settings, "suspects")),
         pool: settings.handlers_pool(&database),
@@ -125,6 +136,8 @@ impl Started {
             claimer: part(Claimer::new(claims).run()),
             listener: shared.settings.listen.then(|| part(listen(shared.clone()))),
             maintainer: part(maintain(shared.clone())),
+            #[cfg(feature = "cron")]
+            scheduler: part(schedule(shared.clone())),
             executor: part(execute(shared.clone(), claimed, to_settler)),
             settler: part(Settler::new(shared.clone(), ends).run()),
             heartbeat: self.heartbeat,

@@ -1,2 +1,2 @@
--- The database's time.
+-- The database's time, which decides.
 select now()

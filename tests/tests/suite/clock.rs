@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use pgq_postgres::Enqueue;
+use pgq_postgres::{Enqueue, Schedule, Schedules};
 use pgq_tests::{Action, Ran, Running, Step, count, states, with_database};
 use sqlx::query_scalar;
 
@@ -22,6 +22,39 @@ fn shifted_clock(folder: &Path) -> PathBuf {
     let built = Command::new(rustc).args(arguments).arg(&library).status().unwrap();
     assert!(built.success(), "{source} does not compile");
     library
+}
+
+#[cfg_attr(not(target_os = "linux"), ignore = "shifts the clock as Linux does it")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_clock_is_ten_years_off_fires_schedules_by_the_databases() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = shifted_clock(folder.path());
+    for shift in [YEARS, -YEARS] {
+        with_database(async |db| {
+            let pool = db.pool();
+            let shift = shift.to_string();
+            let settings = [("LD_PRELOAD", library.to_str().unwrap()), ("CLOCK_SHIFT_S", &shift)];
+            let mut shifted = Worker::start(db.url(), &[], &settings);
+            let said: i64 = shifted.clock().await;
+            let now: i64 =
+                query_scalar("select extract(epoch from now())::bigint").fetch_one(&pool).await.unwrap();
+            assert!((said - now).abs() > YEARS - 3600, "{said} against {now}");
+            let schedule = Schedule::new("a", "* * * * * *", Step::succeed(1)).unwrap();
+            Schedules::new(&pool).put(schedule).await.unwrap();
+            for _ in 0..3 {
+                shifted.ran().await;
+            }
+            let far =
+                "pgq.schedule_ticks where fired_at < tick_at or fired_at > tick_at + interval '1 minute'";
+            assert_eq!(count(&pool, far).await, 0);
+            let ahead =
+                "pgq.schedules where next_at - now() between interval '-1 minute' and interval '1 second'";
+            assert_eq!(count(&pool, ahead).await, 1);
+            shifted.signal("KILL");
+            shifted.exited().await;
+        })
+        .await;
+    }
 }
 
 #[cfg_attr(not(target_os = "linux"), ignore = "shifts the clock as Linux does it")]

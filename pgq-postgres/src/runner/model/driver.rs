@@ -331,6 +331,9 @@ fn runner(url: &str) -> Arc<Shared> {
         wake: Notify::new(),
         suspicion: Notify::new(),
         cancellation: Notify::new(),
+        schedules: Notify::new(),
+        #[cfg(feature = "cron")]
+        declarations: Vec::new(),
         running: RunningJobs::default(),
         suspects: Mutex::new(session(&database, &settings, "suspects")),
         pool: sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_lazy_with(database.clone()),
