@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::cargo::{cargo, root};
 
 /// The crates that are published, in the order in which they must be.
-const PUBLISHED: [&str; 4] = ["pgq-cron", "pgq-macros", "pgq-core", "pgq-postgres"];
+const PUBLISHED: [&str; 5] = ["pgq-cron", "pgq-macros", "pgq-core", "pgq-postgres", "pgq-cli"];
 /// The one that carries the migrations, through a symlink that packaging must follow.
 const WITH_MIGRATIONS: &str = "pgq-postgres";
 

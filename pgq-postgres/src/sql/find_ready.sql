@@ -8,9 +8,11 @@ with recursive lanes as (
     union all
     select next.queue, next.priority
     from lanes l cross join lateral (
-        select r.queue, r.priority from pgq.ready r
-        where (r.queue, r.priority) > (l.queue, l.priority) and ($1 is null or r.queue = $1 collate "C")
-        order by r.queue, r.priority limit 1) next
+        (select r.queue, r.priority from pgq.ready r
+         where $1 is null and (r.queue, r.priority) > (l.queue, l.priority) order by r.queue, r.priority limit 1)
+        union all
+        (select r.queue, r.priority from pgq.ready r
+         where r.queue = $1 collate "C" and r.priority > l.priority order by r.queue, r.priority limit 1)) next
 ),
 looked as materialized (
     select c.* from lanes l cross join lateral (

@@ -8,9 +8,11 @@ with recursive lanes as (
     union all
     select next.queue, next.kind
     from lanes l cross join lateral (
-        select s.queue, s.kind from pgq.scheduled s
-        where (s.queue, s.kind) > (l.queue, l.kind) and ($1 is null or s.queue = $1 collate "C")
-        order by s.queue, s.kind limit 1) next
+        (select s.queue, s.kind from pgq.scheduled s
+         where $1 is null and (s.queue, s.kind) > (l.queue, l.kind) order by s.queue, s.kind limit 1)
+        union all
+        (select s.queue, s.kind from pgq.scheduled s
+         where s.queue = $1 collate "C" and s.kind > l.kind order by s.queue, s.kind limit 1)) next
 ),
 looked as materialized (
     (select id, queue, kind, priority, attempts, max_attempts, crashes, enqueued_at, run_at, options
