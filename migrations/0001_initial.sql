@@ -69,14 +69,15 @@ alter table pgq.leases
 
 -- The unsettled jobs of one lease, one row each. A function of the row, so that a statement that has locked the
 -- row sees what it locked and not what was there when the statement began.
+-- A counter at its limit counts no further: one more would be refused, and the job could never be moved again.
 create function pgq.jobs_of(lease pgq.leases)
 returns table (lease_id uuid, runner_id uuid, started boolean, "position" integer, id bigint, enqueued_at timestamptz,
                shape integer, priority smallint, version smallint, attempts smallint, max_attempts smallint,
                crashes smallint, queue text, kind text, payload bytea, options jsonb, run_at timestamptz)
 language sql stable as $$
     select lease.id, lease.runner_id, lease.started, (j.position - 1)::integer, j.id, j.enqueued_at,
-           j.shape, j.priority, j.version, j.attempts, j.max_attempts,
-           j.crashes, j.queue, j.kind, j.payload, j.options, j.run_at
+           j.shape, j.priority, j.version, least(j.attempts, 32766::smallint), j.max_attempts,
+           least(j.crashes, 32766::smallint), j.queue, j.kind, j.payload, j.options, j.run_at
     from unnest(lease.ids, lease.enqueued_ats, lease.shapes, lease.priorities, lease.versions, lease.attempts,
                 lease.max_attempts, lease.crashes, lease.queues, lease.kinds, lease.payloads, lease.options,
                 lease.run_ats)

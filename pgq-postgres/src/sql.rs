@@ -211,22 +211,49 @@ mod tests {
         .await;
     }
 
+    /// A claim of queue `q` for three jobs, prepared in a session like a runner's.
+    async fn claiming(db: &pgq_devdb::Database) -> sqlx::PgConnection {
+        use crate::connection::{Commit, Route, SessionOptions};
+        let database = db.url().parse().unwrap();
+        let options = SessionOptions::new(&database, "pgq claim", Commit::Durable, Route::Direct);
+        let mut session = options.connect().await.unwrap();
+        let claim = Statements::for_schema("pgq").claim;
+        let prepare = sqlx::AssertSqlSafe(format!("prepare claim as {}", claim.as_str()));
+        sqlx::raw_sql(prepare).execute(&mut session).await.unwrap();
+        session
+    }
+
+    const CLAIM: &str = "execute claim ('{q}', '{3}', '{0}', '{0}', 3, '{k}', '{1}', '{}', \
+         '00000000-0000-0000-0000-00000000000b', 'none')";
+
     /// Run again, it would lock and claim more than was asked for.
     #[tokio::test]
     async fn the_locking_part_of_a_claim_runs_once() {
         with_database(async |db| {
-            use crate::connection::{Commit, Route, SessionOptions};
-            let database = db.url().parse().unwrap();
-            let options = SessionOptions::new(&database, "pgq claim", Commit::Durable, Route::Direct);
-            let mut session = options.connect().await.unwrap();
-            let claim = Statements::for_schema("pgq").claim;
-            let prepare = sqlx::AssertSqlSafe(format!("prepare claim as {}", claim.as_str()));
-            sqlx::raw_sql(prepare).execute(&mut session).await.unwrap();
-            let explain = "explain (costs off) execute claim ('{q}', '{1}', '{0}', '{0}', 1, '{k}', '{1}', '{}', \
-                 '00000000-0000-0000-0000-00000000000b', 'none')";
+            let mut session = claiming(db).await;
+            let explain = sqlx::AssertSqlSafe(format!("explain (costs off) {CLAIM}"));
             let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut session).await.unwrap();
             let plan = plan.join("\n");
             assert!(plan.contains("InitPlan") && plan.contains("TID Cond: (ctid = ANY ("), "{plan}");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_claim_takes_and_locks_no_more_than_it_was_asked_to() {
+        with_database(async |db| {
+            let (mut session, mut other) = (claiming(db).await, db.connect().await.unwrap());
+            let ready = "insert into pgq.ready (id, shape, priority, version, attempts, max_attempts, queue, kind, payload) \
+                         select id, 0, 0, 1, 0, 4, 'q', 'k', 'x' from generate_series(1, 20) id";
+            sqlx::raw_sql(ready).execute(&mut other).await.unwrap();
+            let mut tx = sqlx::Connection::begin(&mut session).await.unwrap();
+            sqlx::raw_sql(CLAIM).execute(&mut *tx).await.unwrap();
+            let claimed: Vec<i64> =
+                sqlx::query_scalar("select id from pgq.leased order by id").fetch_all(&mut *tx).await.unwrap();
+            assert_eq!(claimed, [1, 2, 3]);
+            let free = "select id from pgq.ready order by id for update skip locked";
+            let free: Vec<i64> = sqlx::query_scalar(free).fetch_all(&mut other).await.unwrap();
+            assert_eq!(free, (4..=20).collect::<Vec<_>>());
         })
         .await;
     }

@@ -24,7 +24,7 @@ pub(crate) async fn listen(shared: Arc<Shared>) {
     let stop = shared.handle.stop.clone();
     loop {
         tokio::select! {
-            result = listen_once(&shared) => if let Err(error) = result {
+            result = listen_once(&shared, &mut backoff) => if let Err(error) = result {
                 shared.survived("listen", &error);
             },
             () = stop.cancelled() => return,
@@ -34,10 +34,11 @@ pub(crate) async fn listen(shared: Arc<Shared>) {
 }
 
 /// Listens until the session breaks.
-async fn listen_once(shared: &Shared) -> Result<(), sqlx::Error> {
+async fn listen_once(shared: &Shared, backoff: &mut Backoff) -> Result<(), sqlx::Error> {
     let pool = listening_pool(shared.session_options("listen", Commit::Durable)).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(shared.settings.schema.channel()).await?;
+    backoff.reset();
     // What was sent while nobody listened is lost.
     shared.wake.notify_one();
     shared.schedules.notify_one();

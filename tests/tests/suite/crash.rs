@@ -86,6 +86,8 @@ async fn one_row_that_cannot_be_moved_does_not_hold_up_the_others() {
         doomed.signal("KILL");
         doomed.exited().await;
         let mut heir = Running::start_with(db, |runner| runner.heartbeat_interval(HEARTBEAT));
+        heir.until(|counts| counts.rescued == 3 || counts.database_errors > 1).await;
+        assert_eq!(heir.handle.counts().rescued, 3, "the first rescue moves all but the one");
         assert_eq!(heir.ran_many(3).await.len(), 3);
         heir.stop_now().await;
         let left: Vec<(String, i64)> = states(&pool).await;

@@ -29,10 +29,12 @@ async fn the_jobs_of_a_killed_runner_start_elsewhere_within_10_seconds_by_defaul
         doomed.signal("KILL");
         doomed.exited().await;
         let again: Vec<Ran> = (0..3).map(|n| Ran { n, attempt: 2 }).collect();
-        assert_eq!(heir.ran_many(3).await, again);
+        let limit = Duration::from_secs(10);
+        let ran = tokio::time::timeout(limit, heir.ran_many(3)).await;
+        assert_eq!(ran.ok(), Some(again), "{:?} after the kill", killed.elapsed());
         let recovered = killed.elapsed();
         println!("recovered {:.1} s after the kill", recovered.as_secs_f64());
-        assert!(recovered < Duration::from_secs(10), "{recovered:?}");
+        assert!(recovered < limit, "{recovered:?}");
         let (counts, rest) = heir.stop().await;
         assert_eq!((counts.rescued, counts.completed, rest), (3, 3, vec![]));
         assert_eq!(states(&pool).await, []);

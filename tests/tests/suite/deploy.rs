@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, Runner, RunnerHandle};
-use pgq_tests::{count, with_database};
+use pgq_tests::{Action, Running, Step, count, with_database};
 use sqlx::{PgPool, query_as};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -227,6 +227,48 @@ async fn a_kind_that_another_program_serves_is_not_told() {
         old.stop().await;
         assert_eq!(handle.counts().unserved_kinds, 0);
         new.stop().await;
+    })
+    .await;
+}
+
+/// What a newer library's migration may do while runners of this one work: their statements stay good.
+#[tokio::test]
+async fn columns_that_are_added_under_load_disturb_nothing() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let running = Running::start(db);
+        let mut jobs = 0;
+        for table in [
+            "ready",
+            "leases",
+            "scheduled",
+            "finished",
+            "payloads",
+            "failures",
+            "runners",
+            "queues",
+            "sleepers",
+        ] {
+            // Both before and after, so that all sessions have the statements prepared, with the table as it was.
+            for half in 0..2 {
+                for _ in 0..20 {
+                    let wait = Duration::from_millis(5 * (jobs % 2));
+                    let retried = Action::InTurn(vec![Action::Fail("once".into()), Action::Succeed]);
+                    let step = if jobs % 4 == 3 { retried } else { Action::Succeed };
+                    let step = Step::of(1, step).retry_waits([Duration::from_millis(5)]);
+                    step.after(wait).enqueue(&pool).await.unwrap();
+                    jobs += 1;
+                }
+                if half == 0 {
+                    let add = format!("alter table pgq.{table} add column more integer default 7");
+                    sqlx::raw_sql(sqlx::AssertSqlSafe(add)).execute(&pool).await.unwrap();
+                }
+            }
+        }
+        running.until(|counts| counts.completed == jobs).await;
+        let (counts, _) = running.stop().await;
+        assert_eq!((counts.completed, counts.retried, counts.discarded), (jobs, jobs / 4, 0));
+        assert_eq!((counts.database_errors, counts.released, counts.lease_lost), (0, 0, 0));
     })
     .await;
 }

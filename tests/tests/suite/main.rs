@@ -25,6 +25,7 @@ mod fencing;
 mod frozen;
 mod health;
 mod history;
+mod limits;
 mod lost_replies;
 #[cfg(feature = "telemetry")]
 mod metrics;

@@ -77,6 +77,32 @@ async fn everything_works_by_polling_alone() {
     .await;
 }
 
+/// It is there again soon each time, and what it missed is found by polling.
+#[tokio::test]
+async fn a_listener_that_is_killed_100_times_delays_no_job() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut running = Running::start_with(db, |runner| runner.poll_interval(Duration::from_millis(250)));
+        let kill = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'pgq listen' \
+                    and query like 'LISTEN%' and state = 'idle' and datname = current_database()";
+        let mut longest = Duration::ZERO;
+        for n in 0..100 {
+            while query_scalar::<_, i64>(kill).fetch_one(&pool).await.unwrap() == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let enqueued = Instant::now();
+            Step::succeed(n).enqueue(&pool).await.unwrap();
+            assert_eq!(running.ran().await.n, n);
+            longest = longest.max(enqueued.elapsed());
+        }
+        running.stop().await;
+        println!("the longest took {longest:?}");
+        // Twenty polls: a busy machine is late for some.
+        assert!(longest < Duration::from_secs(5), "{longest:?}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_runner_with_more_than_it_can_take_takes_its_mark_back() {
     with_database(async |db| {
