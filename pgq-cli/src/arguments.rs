@@ -1,6 +1,8 @@
 use clap::{Args, Subcommand};
 
-use crate::commands::{change, completions, doctor, errors, explain, job, jobs, prune, queue, runners, top};
+use crate::commands::{
+    change, completions, doctor, errors, explain, job, jobs, prune, queue, runners, schedules, top,
+};
 
 /// Which database, how to answer, and what to do.
 #[derive(Debug, Args)]
@@ -61,6 +63,8 @@ pub enum Command {
     Limit(queue::Limit),
     /// Who runs jobs, and which.
     Runners(runners::Arguments),
+    /// What is enqueued by the clock, and when next.
+    Schedules(schedules::Arguments),
     /// What fails, by what the errors have in common.
     Errors(errors::Arguments),
     /// What operators changed.

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use pgq_postgres::{Enqueue, JobId};
+use pgq_postgres::{Enqueue, JobId, Schedule, Schedules};
 use pgq_tests::{Action, Running, Step, count, states, until_state, with_database, with_empty_database};
 use serde_json::json;
 use sqlx::{Executor, PgPool};
@@ -275,6 +275,33 @@ async fn completions_are_printed_without_a_database() {
         for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
             let script = said(db, &["completions", shell]).await;
             assert!(script.contains("reschedule"), "{shell}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn schedules_are_listed_paused_and_deleted() {
+    with_database(async |db| {
+        let pool = db.pool();
+        assert_eq!(said(db, &["schedules"]).await, "there is no schedule\n");
+        let nightly = Schedule::new("nightly", "0 3 1 1 *", Step::succeed(1)).unwrap();
+        Schedules::new(&pool).put(nightly.timezone("Europe/Rome").unwrap()).await.unwrap();
+        let list = said(db, &["schedules"]).await;
+        assert!(
+            list.contains("nightly") && list.contains("Europe/Rome") && list.contains("0 3 1 1 *"),
+            "{list}"
+        );
+        assert_eq!(told(db, &["schedules"]).await[0]["kind"], "step");
+        let ticks = said(db, &["schedules", "next", "nightly", "-n", "3"]).await;
+        assert_eq!(ticks.lines().filter(|tick| tick.ends_with("-01-01T02:00:00.000Z")).count(), 3, "{ticks}");
+        assert_ne!(told(db, &["schedules", "pause", "nightly"]).await["paused_at"], serde_json::Value::Null);
+        assert!(said(db, &["schedules"]).await.contains("paused"));
+        assert_eq!(said(db, &["schedules", "resume", "nightly"]).await, "schedule nightly is not paused\n");
+        assert_eq!(said(db, &["schedules", "delete", "nightly"]).await, "schedule nightly is deleted\n");
+        for action in ["next", "pause", "resume", "delete"] {
+            let text = complaint(db, 1, &["schedules", action, "nightly"]).await;
+            assert!(text.contains("nightly"), "{action}: {text}");
         }
     })
     .await;

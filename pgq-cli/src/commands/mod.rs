@@ -12,6 +12,7 @@ pub(crate) mod prune;
 pub(crate) mod queue;
 mod queues;
 pub(crate) mod runners;
+pub(crate) mod schedules;
 mod status;
 pub(crate) mod top;
 
@@ -60,6 +61,7 @@ pub(crate) async fn run(registry: &Registry, arguments: Arguments) -> Result<Exi
         Command::Resume(arguments) => queue::resume(admin, &arguments, json).await?,
         Command::Limit(arguments) => queue::limit(admin, &arguments, json).await?,
         Command::Runners(arguments) => runners::run(admin, &arguments, json).await?,
+        Command::Schedules(arguments) => schedules::run(&database, &arguments, json).await?,
         Command::Errors(arguments) => errors::run(admin, &arguments, json).await?,
         Command::Audit(arguments) => errors::audit(admin, &arguments, json).await?,
         Command::Explain(arguments) => explain::run(admin, &arguments, json).await?,

@@ -178,7 +178,9 @@ impl Write for Log {
 
 /// Waits until that many runners have looked for kinds that nobody serves.
 async fn until_looked(pool: &PgPool, runners: i64) {
-    let looked = "pg_stat_activity where application_name = 'pgq maintain' and query like '-- Kinds and%' \
+    // With the feature `metrics`, which this suite has, a look at the queues comes next.
+    let looked = "pg_stat_activity where application_name = 'pgq maintain' \
+                  and (query like '-- Kinds and%' or query like '-- What the data%') \
                   and state = 'idle' and datname = current_database()";
     while count(pool, looked).await < runners {
         tokio::time::sleep(Duration::from_millis(2)).await;

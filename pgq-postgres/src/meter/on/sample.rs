@@ -38,6 +38,7 @@ impl Sampler {
         let mut lent = session.lend().await?;
         let queues: Vec<(String, i64, Option<f64>)> = limited(
             query_as(shared.statements().sample_queues.clone())
+                .persistent(shared.keeps_statements())
                 .bind(&shared.queues)
                 .bind(MOST_DEPTH)
                 .bind(MOST_HEADS)

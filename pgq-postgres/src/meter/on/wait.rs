@@ -23,8 +23,12 @@ impl Clock {
     /// Asks the database.
     pub(crate) async fn read(&self, shared: &Shared, session: &mut PgConnection) -> Result<(), sqlx::Error> {
         let sent = Instant::now();
-        let Timestamp(time) =
-            limited(query_scalar(shared.statements().database_clock.clone()).fetch_one(session)).await?;
+        let Timestamp(time) = limited(
+            query_scalar(shared.statements().database_clock.clone())
+                .persistent(shared.keeps_statements())
+                .fetch_one(session),
+        )
+        .await?;
         // It looked at its clock about half of a round trip ago.
         let then = sent + sent.elapsed() / 2;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((then, time));
@@ -63,7 +67,10 @@ impl Dues {
         if asked.is_empty() {
             return Ok(Self { now, run_ats: HashMap::new() });
         }
-        let due_times = query_as(shared.statements().due_times.clone()).bind(shared.id).bind(asked);
+        let due_times = query_as(shared.statements().due_times.clone())
+            .persistent(shared.keeps_statements())
+            .bind(shared.id)
+            .bind(asked);
         let rows: Vec<(Uuid, Vec<Option<Timestamp>>)> = limited(due_times.fetch_all(session)).await?;
         Ok(Self { now, run_ats: rows.into_iter().collect() })
     }
