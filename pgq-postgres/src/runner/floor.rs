@@ -9,12 +9,16 @@ const AGE: Duration = Duration::from_millis(20);
 const AGE_IN_RESCANS: u32 = 10;
 const LONGEST_AGE: Duration = Duration::from_millis(250);
 
-/// Rescans may take one part in so many of the time: few enough jobs wait for one that it is not seen in their 99th
-/// percentile. With an old snapshot held for a quarter of an hour under 4,000 jobs a second, one takes 0.3 s and more.
-const RESCAN_SHARE: u32 = 200;
+/// A rescan is due after this time, or sooner where it takes little: jobs that another runner gave back lie behind the
+/// floor until then.
+const RESCAN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A rescan is due at the latest after this time.
-const LONGEST_WITHOUT_RESCAN: Duration = Duration::from_secs(60);
+/// Sooner, while rescans take no more than one part in so many of the time.
+const CHEAP_SHARE: u32 = 200;
+
+/// Later, where they would take more than one part in so many. With an old snapshot held for a quarter of an hour under
+/// 4,000 jobs a second, one takes 0.3 s and more.
+const LARGEST_SHARE: u32 = 20;
 
 /// A place in the order of a queue: priority, then id.
 pub(crate) type Place = (i16, i64);
@@ -65,7 +69,8 @@ impl Floors {
 
     /// A look from the start took that long.
     pub(crate) fn rescanned(&mut self, now: Instant, took: Duration) {
-        self.next_rescan = Some(now + (took * RESCAN_SHARE).min(LONGEST_WITHOUT_RESCAN));
+        let wait = (took * CHEAP_SHARE).min(RESCAN_INTERVAL).max(took * LARGEST_SHARE);
+        self.next_rescan = Some(now + wait);
         self.age = (took * AGE_IN_RESCANS).clamp(AGE, LONGEST_AGE);
     }
 
@@ -121,7 +126,10 @@ mod tests {
         assert!(!floors.rescan_is_due(now + Duration::from_millis(399)));
         assert!(floors.rescan_is_due(now + Duration::from_millis(400)));
         floors.rescanned(now, Duration::from_secs(3));
+        assert!(!floors.rescan_is_due(now + Duration::from_secs(59)));
         assert!(floors.rescan_is_due(now + Duration::from_secs(60)));
+        floors.rescanned(now, Duration::from_millis(20));
+        assert!(floors.rescan_is_due(now + Duration::from_secs(1)));
         floors.rescan();
         assert!(floors.rescan_is_due(now));
     }
