@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use pgq_postgres::Schema;
 use pgq_postgres::admin::Admin;
+use pgq_postgres::{Schedules, Schema};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
 
@@ -16,6 +16,7 @@ pub(crate) struct Database {
     pub(crate) pool: PgPool,
     pub(crate) schema: Schema,
     pub(crate) admin: Admin,
+    actor: Option<String>,
 }
 
 impl Database {
@@ -30,7 +31,7 @@ impl Database {
             Some(actor) => admin.actor(actor),
             None => admin,
         };
-        Ok(Self { pool, schema, admin })
+        Ok(Self { pool, schema, admin, actor: globals.actor.clone() })
     }
 
     /// Connects to a database with our tables.
@@ -38,6 +39,14 @@ impl Database {
         let database = Self::connect(globals).await?;
         database.admin.check().await?;
         Ok(database)
+    }
+
+    pub(crate) fn schedules(&self) -> Schedules {
+        let schedules = Schedules::new(&self.pool).schema(&self.schema);
+        match &self.actor {
+            Some(actor) => schedules.actor(actor),
+            None => schedules,
+        }
     }
 }
 

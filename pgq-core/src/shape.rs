@@ -22,7 +22,8 @@ use std::sync::Arc;
 ///
 /// The number is made of the names and types of the fields as they are written, of the `#[serde(..)]` attributes that
 /// write them otherwise, and of the numbers of their types. It cannot see into types that derive only serde's traits
-/// and into those of other crates, nor what a function named by `#[serde(with = "..")]` does.
+/// and into those of other crates, takes any `String`, `Vec`, `Option` and `Box` for the standard library's, and does not
+/// see what a function named by `#[serde(with = "..")]` does.
 pub trait Shape {
     /// The number.
     const SHAPE: i32;

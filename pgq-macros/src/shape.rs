@@ -3,9 +3,17 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, Field, Fields, Ident};
+use syn::{Attribute, Data, Field, Fields, GenericArgument, Ident, Path, PathArguments, Type};
 
 use crate::serde;
+
+/// Types whose names say how they are laid out.
+const PLAIN: [&str; 18] = [
+    "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+    "f32", "f64", "str", "String",
+];
+/// Types that are laid out as their one parameter says.
+const HOLDERS: [&str; 3] = ["Vec", "Option", "Box"];
 
 /// What the emitted code makes a type's number of.
 pub(crate) struct Shape {
@@ -36,7 +44,8 @@ impl Shape {
 /// depend on the formatter and the compiler, and a changed number would make waiting jobs unreadable.
 ///
 /// `#[serde(..)]` attributes that write the same fields otherwise do count, and the field is then not what its type
-/// says. A type that holds itself is not asked for its number while that is made.
+/// says. A type that holds itself is not asked for its number while that is made, and neither are those of the language
+/// and its prelude: each question takes the compiler time.
 pub(crate) fn shape(ident: &Ident, attrs: &[Attribute], data: &Data) -> Shape {
     let mut text = String::new();
     let mut parts = Vec::new();
@@ -68,7 +77,31 @@ fn is_asked(field: &Field, ident: &Ident) -> bool {
     !serde::skipped(&field.attrs)
         && serde::layout(&field.attrs).next().is_none()
         && !opaque(&field.attrs)
+        && !is_plain(&field.ty)
         && !names(field.ty.to_token_stream(), ident)
+}
+
+/// Whether the name, which is hashed anyway, says all: those of the language and of its prelude.
+fn is_plain(ty: &Type) -> bool {
+    match ty {
+        Type::Group(group) => is_plain(&group.elem),
+        Type::Paren(paren) => is_plain(&paren.elem),
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident().map_or_else(
+            || plain_argument(&path.path).is_some_and(is_plain),
+            |name| PLAIN.iter().any(|plain| name == plain),
+        ),
+        _ => false,
+    }
+}
+
+/// The `A` of `Option<A>` and its like.
+fn plain_argument(path: &Path) -> Option<&Type> {
+    let segment =
+        path.segments.first().filter(|_| path.segments.len() == 1 && path.leading_colon.is_none())?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    let Some(GenericArgument::Type(argument)) = arguments.args.first() else { return None };
+    let is_holder = HOLDERS.iter().any(|holder| segment.ident == holder);
+    (is_holder && arguments.args.len() == 1).then_some(argument)
 }
 
 /// `#[shape(skip)]`

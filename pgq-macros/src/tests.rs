@@ -127,12 +127,17 @@ fn parts_of(input: &str) -> Vec<String> {
 
 #[test]
 fn shapes_ask_the_types_of_fields_that_are_stored_as_they_are() {
-    assert_eq!(parts_of("struct A { b: u8, c: Vec<B> }"), ["u8", "Vec < B >"]);
-    assert_eq!(parts_of("enum A { B(u8), #[serde(skip)] C(B), D { e: C } }"), ["u8", "C"]);
+    assert_eq!(parts_of("struct A { b: Id, c: Vec<B>, d: my::String }"), ["Id", "Vec < B >", "my :: String"]);
+    assert_eq!(parts_of("enum A { B(D), #[serde(skip)] C(B), D { e: C } }"), ["D", "C"]);
+    assert_eq!(
+        parts_of("struct A(Option<Vec<B>>, HashMap<u8, u8>);"),
+        ["Option < Vec < B > >", "HashMap < u8 , u8 >"]
+    );
     for none in [
         "struct A { a: Option<Box<A>>, b: Vec<Self> }",
-        "struct A { #[serde(with = \"text\")] a: u8, #[serde(skip)] b: u8, #[shape(skip)] c: u8 }",
-        "#[serde(from = \"u8\", into = \"u8\")] struct A { a: u16 }",
+        "struct A { a: u8, b: Vec<Option<String>>, c: Box<str> }",
+        "struct A { #[serde(with = \"text\")] a: B, #[serde(skip)] b: B, #[shape(skip)] c: B }",
+        "#[serde(from = \"u8\", into = \"u8\")] struct A { a: B }",
     ] {
         assert_eq!(parts_of(none), [""; 0], "{none}");
     }

@@ -49,6 +49,10 @@ pub enum Action {
     Block(Duration),
     /// Takes its whole process down.
     Abort,
+    /// Calls itself without end.
+    Overflow,
+    /// Asks for more memory than there is anywhere.
+    ExhaustMemory,
     /// Holds its thread, deaf to being cancelled, until the test opens the gate; then does that. Needs a runtime
     /// of several threads.
     Deaf(Box<Action>),
@@ -174,9 +178,20 @@ impl Perform for Step {
                 Ok(())
             }
             Action::Abort => std::process::abort(),
+            Action::Overflow => Err(descend(1).to_string().into()),
+            Action::ExhaustMemory => {
+                let hoard = std::hint::black_box(vec![1_u8; isize::MAX.unsigned_abs()]);
+                Err(format!("there were {} bytes", hoard.len()).into())
+            }
             Action::Deaf(_) | Action::Gated(_) | Action::InTurn(_) => unreachable!("they were resolved"),
         }
     }
+}
+
+/// Never comes back.
+#[expect(unconditional_recursion, reason = "that is what it is for")]
+fn descend(depth: u64) -> u64 {
+    std::hint::black_box(descend(std::hint::black_box(depth + 1)) + depth)
 }
 
 /// A job whose only effect is a row of the table `effects`, which the test makes.

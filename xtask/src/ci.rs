@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: the whole gate.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ struct Step {
 enum Action {
     Cargo { args: &'static [&'static str], env: &'static [(&'static str, &'static str)] },
     Test { args: &'static [&'static str] },
+    TestInRoles { args: &'static [&'static str] },
     Demo,
     Faults,
     Package,
@@ -38,7 +40,7 @@ const WITHOUT_BINCODE: &[&str] = &[
 ];
 
 /// In this order: what is quick and fails often comes first.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "format", action: Action::Cargo { args: &["fmt", "--all", "--check"], env: &[] } },
     Step {
         name: "clippy",
@@ -48,6 +50,7 @@ const STEPS: [Step; 8] = [
         },
     },
     Step { name: "tests", action: Action::Test { args: &[] } },
+    Step { name: "roles", action: Action::TestInRoles { args: &["-p", "pgq-tests", "--test", "suite"] } },
     Step { name: "without bincode", action: Action::Test { args: WITHOUT_BINCODE } },
     Step {
         name: "docs",
@@ -91,16 +94,17 @@ impl Run {
     fn perform(&mut self, action: &Action) -> Result<()> {
         match action {
             Action::Cargo { args, env } => succeed(cargo().args(*args).envs(env.iter().copied())),
-            Action::Test { args } => self.test(args),
+            Action::Test { args } => self.test(test::run_tests, args),
+            Action::TestInRoles { args } => self.test(test::run_tests_in_roles, args),
             Action::Demo => self.demo(),
             Action::Faults => succeed(&mut faults::command(&[])?),
             Action::Package => package::check(),
         }
     }
 
-    fn test(&mut self, args: &[&str]) -> Result<()> {
+    fn test(&mut self, run: fn(&Postgres, &[OsString]) -> Result<Tally>, args: &[&str]) -> Result<()> {
         let args: Vec<_> = args.iter().map(Into::into).collect();
-        let tally = test::run_tests(self.postgres()?, &args)?;
+        let tally = run(self.postgres()?, &args)?;
         self.tally += tally;
         if !tally.is_good() {
             bail!("{tally}");

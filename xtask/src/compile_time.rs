@@ -1,5 +1,6 @@
 //! `cargo xtask compile-time`: what the derive costs at compile time, beside serde's derives on the same structs.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,11 +51,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
                 }
             }
         }
-        let base = median(&mut times[0]);
         println!("cargo {command} of {} structs, medians of {} rounds", arguments.structs, arguments.rounds);
-        for ((_, name), times) in crates.iter().zip(&mut times) {
-            let time = median(times);
-            println!("  {name:<28}{:>7.2} s  {:>5.2}", time.as_secs_f64(), time.div_duration_f64(base));
+        for ((_, name), theirs) in crates.iter().zip(&times) {
+            // Of each round by itself: a machine that other work slows down slows neighbours alike.
+            let ratios = theirs.iter().zip(&times[0]).map(|(time, base)| time.div_duration_f64(*base));
+            let ratio = median(ratios.collect(), f64::total_cmp);
+            let time = median(theirs.clone(), Ord::cmp);
+            println!("  {name:<28}{:>7.2} s  {ratio:>5.2}", time.as_secs_f64());
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -119,7 +122,7 @@ fn compile(folder: &Path, command: &str) -> Result<Duration> {
     Ok(begin.elapsed())
 }
 
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
+fn median<T: Copy>(mut values: Vec<T>, order: fn(&T, &T) -> Ordering) -> T {
+    values.sort_by(order);
+    values[values.len() / 2]
 }

@@ -45,7 +45,7 @@ enum Action {
 }
 
 pub(crate) async fn run(database: &Database, arguments: &Arguments, json: bool) -> Result<(), Failure> {
-    let schedules = Schedules::new(&database.pool).schema(&database.schema);
+    let schedules = database.schedules();
     match &arguments.action {
         None => list(&schedules, json).await,
         Some(Action::Next { name, ticks }) => next(&schedules, name, usize::from(*ticks), json).await,

@@ -26,14 +26,7 @@ const _: () = {
     use __pgq::__private::SerdeMistake as _;
     #[automatically_derived]
     impl __pgq::Shape for Send {
-        const SHAPE: i32 = {
-            #[allow(unused_imports)]
-            use __pgq::__private::NoShape as _;
-            __pgq::__private::mix(
-                -1275908937i32,
-                &[__pgq::__private::Probe::<i64>::SHAPE],
-            )
-        };
+        const SHAPE: i32 = -1275908937i32;
     }
     #[automatically_derived]
     impl __pgq::Job for Send {

@@ -8,14 +8,7 @@ const _: () = {
     use __pgq::__private::SerdeMistake as _;
     #[automatically_derived]
     impl __pgq::Shape for Report {
-        const SHAPE: i32 = {
-            #[allow(unused_imports)]
-            use __pgq::__private::NoShape as _;
-            __pgq::__private::mix(
-                35060597i32,
-                &[__pgq::__private::Probe::<String>::SHAPE],
-            )
-        };
+        const SHAPE: i32 = 35060597i32;
     }
     #[automatically_derived]
     impl __pgq::Job for Report {

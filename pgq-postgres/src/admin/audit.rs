@@ -19,7 +19,8 @@ pub struct Change {
     pub role: String,
     /// Who, by the word of the program; see [`Admin::actor`].
     pub actor: Option<String>,
-    /// `retry`, `cancel`, `discard`, `reprioritise`, `reschedule`, `pause`, `resume` or `limit`.
+    /// `retry`, `cancel`, `discard`, `reprioritise`, `reschedule`, `pause`, `resume` or `limit`; `put_schedule`,
+    /// `change_schedule`, `pause_schedule`, `resume_schedule` or `delete_schedule`, with its name in the detail.
     pub action: String,
     /// The queue that was changed.
     pub queue: Option<String>,

@@ -59,7 +59,8 @@ pub(crate) async fn declare(shared: &Shared, session: &mut Session) -> Result<()
         let now = query_scalar(shared.statements().now.clone()).persistent(shared.keeps_statements());
         let now: Timestamp = limited(now.fetch_one(&mut *lent)).await?;
         let hash = Some(hash.as_bytes().as_slice());
-        let put = definition.put(&shared.settings.schema, hash, now.0).persistent(shared.keeps_statements());
+        let put =
+            definition.put(&shared.settings.schema, hash, now.0, None).persistent(shared.keeps_statements());
         if limited(put.fetch_optional(&mut *lent)).await?.is_some() {
             info!(runner = %shared.name, schedule = %definition.name, "declared");
         }

@@ -26,7 +26,8 @@ const LISTED: i64 = 10_000;
 /// How often a change is tried again that another one overtook.
 const TRIES: usize = 20;
 
-/// Creates, changes, pauses and deletes schedules. Works from any process; runners notice at once.
+/// Creates, changes, pauses and deletes schedules. Works from any process; runners notice at once. Each change leaves a row
+/// in the audit, [`Admin::audit`](crate::admin::Admin::audit).
 ///
 /// ```no_run
 /// # use pgq_postgres::{Context, Job, JobResult, Missed, Overlap, Perform, Schedule, Schedules};
@@ -44,18 +45,25 @@ const TRIES: usize = 20;
 pub struct Schedules {
     pool: PgPool,
     schema: Schema,
+    actor: Option<String>,
 }
 
 impl Schedules {
     /// The schedules of the schema `pgq`, through that pool.
     pub fn new(pool: &PgPool) -> Self {
-        Self { pool: pool.clone(), schema: Schema::default() }
+        Self { pool: pool.clone(), schema: Schema::default(), actor: None }
     }
 
     /// Those of another schema.
     #[must_use]
     pub fn schema(self, schema: &Schema) -> Self {
         Self { schema: schema.clone(), ..self }
+    }
+
+    /// Who asks for the changes, as it shall stand in the audit beside the database's role.
+    #[must_use]
+    pub fn actor(self, actor: impl Into<String>) -> Self {
+        Self { actor: Some(actor.into()), ..self }
     }
 
     /// Makes the schedule, or replaces the one of that name; a pause stays. A tick that is due stays due, unless cron
@@ -66,7 +74,7 @@ impl Schedules {
     pub async fn put(&self, schedule: Schedule) -> Result<(), Error> {
         let now = self.now().await?;
         let definition = schedule.definition();
-        definition.put(&self.schema, None, now).execute(&self.pool).await?;
+        definition.put(&self.schema, None, now, self.actor.as_deref()).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -90,6 +98,7 @@ impl Schedules {
                 .bind(change.jitter.map(interval))
                 .bind(next.map(Timestamp))
                 .bind(self.schema.channel())
+                .bind(&self.actor)
                 .fetch_optional(&self.pool)
                 .await?;
             if changed.is_some() {
@@ -104,7 +113,7 @@ impl Schedules {
     /// # Errors
     /// No such schedule, or a failure of the database.
     pub async fn pause(&self, name: &str) -> Result<(), Error> {
-        let paused = query(self.schema.statements().pause_schedule.clone()).bind(name);
+        let paused = query(self.schema.statements().pause_schedule.clone()).bind(name).bind(&self.actor);
         paused.fetch_optional(&self.pool).await?.map(drop).ok_or_else(|| Error::NoSchedule(name.to_owned()))
     }
 
@@ -124,6 +133,7 @@ impl Schedules {
                 .bind(old.revision)
                 .bind(next.map(Timestamp))
                 .bind(self.schema.channel())
+                .bind(&self.actor)
                 .fetch_optional(&self.pool)
                 .await?;
             if resumed.is_some() {
@@ -139,7 +149,7 @@ impl Schedules {
     /// # Errors
     /// A failure of the database.
     pub async fn delete(&self, name: &str) -> Result<bool, Error> {
-        let deleted = query(self.schema.statements().delete_schedule.clone()).bind(name);
+        let deleted = query(self.schema.statements().delete_schedule.clone()).bind(name).bind(&self.actor);
         Ok(deleted.fetch_optional(&self.pool).await?.is_some())
     }
 

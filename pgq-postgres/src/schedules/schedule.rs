@@ -100,6 +100,7 @@ impl Definition {
         schema: &'q Schema,
         declared: Option<&'q [u8]>,
         now: SystemTime,
+        actor: Option<&'q str>,
     ) -> Query<'q, Postgres, PgArguments> {
         let (missed, most) = missed_columns(self.missed);
         let (job, unique) = (&self.job, self.job.unique());
@@ -126,5 +127,6 @@ impl Definition {
             .bind(declared)
             .bind(self.cron.next_after(now).map(Timestamp))
             .bind(schema.channel())
+            .bind(actor)
     }
 }

@@ -1,6 +1,7 @@
 -- Makes schedule $1, or replaces the one of that name, and tells runners ($22 the channel). $21 its next tick; one that is
 -- due of the same cron and time zone stays due, and a pause stays. $20 what a program declares: null for a person, which leaves
--- what was declared; a program changes nothing that it has declared before. No row: nothing was to be changed.
+-- what was declared; a program changes nothing that it has declared before. No row: nothing was to be changed. $23 which person, to be
+-- noted.
 with put as (
     insert into pgq.schedules as s (name, cron, timezone, missed, missed_most, overlap, jitter, kind, queue, priority,
                                     version, shape, max_attempts, payload, options, unique_key, held_while,
@@ -18,6 +19,11 @@ with put as (
                        when s.cron = excluded.cron and s.timezone = excluded.timezone then s.next_at
                        else excluded.next_at end
     where excluded.declared is null or excluded.declared is distinct from s.declared
-    returning next_at
+    returning name, cron, timezone, kind, next_at
+),
+noted as (
+    insert into pgq.audit (actor, action, detail)
+    select $23, 'put_schedule', jsonb_build_object('schedule', name, 'cron', cron, 'timezone', timezone, 'kind', kind)
+    from put where $20::bytea is null
 )
 select next_at, pg_notify($22, '!schedule') from put

@@ -43,13 +43,27 @@ async fn discarded(pool: &PgPool) -> Vec<(i64, i16, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_aborts_its_process_is_discarded_and_200_innocents_are_not() {
+    is_discarded_and_200_innocents_are_not(Action::Abort).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_overflows_the_stack_is_discarded_and_200_innocents_are_not() {
+    is_discarded_and_200_innocents_are_not(Action::Overflow).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_exhausts_the_memory_is_discarded_and_200_innocents_are_not() {
+    is_discarded_and_200_innocents_are_not(Action::ExhaustMemory).await;
+}
+
+async fn is_discarded_and_200_innocents_are_not(poison_does: Action) {
     with_database(async |db| {
         let pool = db.pool();
         let mut tx = pool.begin().await.unwrap();
         let mut poison = None;
         for n in 0..=200 {
             // Long enough for others to be under way when the process goes down.
-            let action = if n == 100 { Action::Abort } else { Action::Block(Duration::from_millis(1)) };
+            let action = if n == 100 { poison_does.clone() } else { Action::Block(Duration::from_millis(1)) };
             let job = Step::of(n, action).enqueue(&mut *tx).await.unwrap();
             if n == 100 {
                 poison = Some(job.id().0);

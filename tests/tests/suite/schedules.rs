@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pgq_postgres::admin::Admin;
 use pgq_postgres::{
     Context, Enqueue, Error, Job, JobId, JobResult, Missed, Overlap, Perform, Runner, Schedule,
     ScheduleChange, Schedules,
@@ -264,6 +265,37 @@ async fn putting_a_schedule_anew_keeps_what_is_due_unless_its_times_change() {
         schedules.put(in_rome).await.unwrap();
         let info = schedules.find("a").await.unwrap();
         assert!(info.next_at.unwrap() > info.now);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_change_of_a_schedule_leaves_a_row_in_the_audit_and_a_declaration_none() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let schedules = Schedules::new(&pool).actor("alice");
+        schedules.put(yearly("report", Action::Succeed)).await.unwrap();
+        schedules.change("report", ScheduleChange::new().cron("0 0 2 1 *")).await.unwrap();
+        for _ in 0..2 {
+            schedules.pause("report").await.unwrap();
+        }
+        for _ in 0..2 {
+            schedules.resume("report").await.unwrap();
+        }
+        assert!(schedules.delete("report").await.unwrap() && !schedules.delete("report").await.unwrap());
+        let mut changes = Admin::new(&pool).audit(100).await.unwrap();
+        changes.reverse();
+        let actions: Vec<&str> = changes.iter().map(|change| &*change.action).collect();
+        assert_eq!(
+            actions,
+            ["put_schedule", "change_schedule", "pause_schedule", "resume_schedule", "delete_schedule"]
+        );
+        for change in &changes {
+            assert_eq!(change.actor.as_deref(), Some("alice"));
+            assert_eq!(change.detail.as_ref().unwrap()["schedule"], "report");
+        }
+        let changed = changes[1].detail.as_ref().unwrap();
+        assert_eq!(changed, &serde_json::json!({"schedule": "report", "cron": "0 0 2 1 *"}));
     })
     .await;
 }

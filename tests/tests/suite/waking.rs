@@ -111,7 +111,7 @@ async fn a_runner_with_more_than_it_can_take_takes_its_mark_back() {
         asleep(&running, &pool).await;
         sqlx::raw_sql(
             "create table awoken (); \
-             create function note() returns trigger language plpgsql as \
+             create function note() returns trigger language plpgsql security definer as \
              $$ begin insert into awoken default values; return null; end $$; \
              create trigger note after update on pgq.sleepers for each row when (not new.asleep) \
              execute function note()",
