@@ -208,6 +208,12 @@ impl Database {
         }
     }
 
+    /// How many leases hold that job.
+    pub(crate) fn leased(&self, job: Job) -> usize {
+        let jobs = self.leases.iter().flat_map(|lease| &lease.jobs);
+        jobs.filter(|leased| leased.row.job == job && !leased.settled).count()
+    }
+
     /// The unsettled jobs in the name of that runner.
     pub(crate) fn leased_to(&self, owner: RunnerId) -> impl Iterator<Item = &Leased> {
         let leases = self.leases.iter().filter(move |lease| lease.owner == owner);

@@ -14,6 +14,8 @@ pub const I3: &str = "I3 an owner's statement changes rows only while its lease 
 pub const I4: &str = "I4 a handler starts at most once per job and lease";
 /// Of all runs of a job one has a lease that lives.
 pub const I5: &str = "I5 two runs overlap only if the earlier lease had ended";
+/// Every run after the first has a fault or a record before it.
+pub const I6: &str = "I6 a handler that starts again has its cause";
 /// A cancelled job does not go on waiting.
 pub const CANCELLED: &str = "what was cancelled while it ran does not run again";
 /// Counters stay within their limits.
@@ -39,6 +41,7 @@ pub(crate) fn properties(protocol: &Protocol) -> Vec<Property<Protocol>> {
         Property::<Protocol>::always(I5, |protocol, state| {
             protocol.jobs().all(|job| state.runs(job, Runs::Leased) <= 1)
         }),
+        Property::<Protocol>::always(I6, |_, state| !state.history.unexplained),
         Property::<Protocol>::always(CANCELLED, |protocol, state| {
             protocol.jobs().all(|job| !state.waits_cancelled(job))
         }),
@@ -86,7 +89,7 @@ enum Place {
 }
 
 impl Protocol {
-    fn jobs(&self) -> impl Iterator<Item = Job> {
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = Job> {
         0..self.max_attempts.len() as Job
     }
 

@@ -215,4 +215,8 @@ pub struct History {
     pub effects: u8,
     /// The jobs somebody asked to cancel while they ran.
     pub asked: [bool; MOST_JOBS],
+    /// The jobs whose handlers have started, and nothing has happened since for which they would start again.
+    pub started: [bool; MOST_JOBS],
+    /// One of them did.
+    pub unexplained: bool,
 }

@@ -66,7 +66,23 @@ impl Protocol {
             Action::Promote(job) => state.database.promote(job),
             Action::Deliver => self.deliver(&mut state),
         }
+        self.note_causes(last, action, &mut state);
         state
+    }
+
+    /// A handler starts again for a fault, or since its job has left the lease in which it started before: it was settled to
+    /// wait, given back or rescued, each of which is on record.
+    fn note_causes(&self, last: &State, action: Action, state: &mut State) {
+        for job in self.jobs() {
+            let (starts, leaves) = (
+                state.running(job) > last.running(job),
+                last.database.leased(job) > 0 && state.database.leased(job) == 0,
+            );
+            let history = &mut state.history;
+            let started = &mut history.started[usize::from(job)];
+            history.unexplained |= starts && *started;
+            *started = (*started || starts) && !leaves && !last.is_fault(action);
+        }
     }
 
     fn begin_process(&self, state: &mut State, r: RunnerId) {
@@ -229,6 +245,12 @@ impl State {
 
     pub(crate) fn runner_mut(&mut self, r: RunnerId) -> &mut Runner {
         &mut self.runners[usize::from(r)]
+    }
+
+    /// How many handlers run that job.
+    fn running(&self, job: Job) -> usize {
+        let jobs = self.runners.iter().flat_map(|runner| &runner.hand).flat_map(|held| &held.jobs);
+        jobs.filter(|run| run.row.job == job && run.phase == Phase::Running).count()
     }
 
     /// Numbers of leases that nobody remembers.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pgq_model::{CANCELLED, Guard, I1_LOST, I1_STUCK, I2, I3, I13, ONCE, Protocol, TRUST};
+use pgq_model::{CANCELLED, Guard, I1_LOST, I1_STUCK, I2, I3, I6, I13, ONCE, Protocol, TRUST};
 use stateright::{Checker, HasDiscoveries, Model};
 
 /// Looks for a way from the start to where that no longer holds.
@@ -49,6 +49,11 @@ fn a_rescue_by_the_ids_of_jobs_makes_two_of_one() {
 fn a_row_that_cannot_be_moved_must_not_stop_a_batch() {
     let scene = Protocol { stuck: Some(0), cancellable: Vec::new(), ..Protocol::one_lease(1) };
     breaks(Guard::RescueSingly, scene, I1_STUCK);
+}
+
+#[test]
+fn a_claim_that_only_copies_starts_handlers_again_without_a_cause() {
+    breaks(Guard::ClaimTakes, Protocol::one_job(1), I6);
 }
 
 #[test]

@@ -6,7 +6,9 @@ mod support;
 use std::time::Duration;
 
 use pgq_postgres::{Enqueue, JobId, Schedule, Schedules};
-use pgq_tests::{Action, Running, Step, count, states, until_state, with_database, with_empty_database};
+use pgq_tests::{
+    Action, PgBouncer, Running, Step, count, states, until_state, with_database, with_empty_database,
+};
 use serde_json::json;
 use sqlx::{Executor, PgPool};
 use support::{complaint, pgq, said, told};
@@ -264,6 +266,28 @@ async fn doctor_finds_what_is_wrong() {
         pool.execute("update pgq.runners set library = '0.0.1'").await.unwrap();
         let text = said(db, &["doctor", "--quiet"]).await;
         assert!(text.contains("was built with pgq 0.0.1") && !text.contains("migrations"), "{text}");
+        running.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn doctor_notices_a_pooler_in_transaction_mode() {
+    with_database(async |db| {
+        let Some(pooler) = PgBouncer::start_for_applications(db).await else { return };
+        let mut running = Running::start(db);
+        Step::succeed(1).enqueue(&db.pool()).await.unwrap();
+        running.ran().await;
+        let text = said(db, &["doctor", "--quiet", "--database-url", pooler.url()]).await;
+        assert!(
+            text.contains("a pooler in transaction mode") && text.contains(".without_notify()"),
+            "{text}"
+        );
+        for arguments in [&["status"][..], &["jobs"], &["queues"], &["runners"], &["schedules"], &["audit"]] {
+            let mut arguments = arguments.to_vec();
+            arguments.extend(["--database-url", pooler.url()]);
+            said(db, &arguments).await;
+        }
         running.stop().await;
     })
     .await;
