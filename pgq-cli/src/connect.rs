@@ -61,6 +61,8 @@ fn options(url: Option<&str>) -> Result<PgConnectOptions, Failure> {
     }
     let options: PgConnectOptions =
         url.parse().map_err(|error| Failure::usage(format!("the database's URL cannot be read: {error}")))?;
+    // What a pooler in transaction mode would refuse or mix up: doctor is to tell of it.
+    let options = options.extra_float_digits(None).statement_cache_capacity(0);
     Ok(options.application_name("pgq cli").disable_statement_logging())
 }
 

@@ -274,7 +274,7 @@ async fn doctor_finds_what_is_wrong() {
 #[tokio::test]
 async fn doctor_notices_a_pooler_in_transaction_mode() {
     with_database(async |db| {
-        let Some(pooler) = PgBouncer::start_for_applications(db).await else { return };
+        let Some(pooler) = PgBouncer::start(db).await else { return };
         let mut running = Running::start(db);
         Step::succeed(1).enqueue(&db.pool()).await.unwrap();
         running.ran().await;

@@ -14,6 +14,7 @@ use pgq_faults::report::{Report, markdown};
 use pgq_faults::run::{Options, Outcome, run};
 use pgq_faults::scenario::{ALL, DEFAULT, Scenario, find};
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Jobs under load while processes, connections and the server fail, from a schedule that is a function of a seed.
 #[derive(Parser)]
@@ -52,13 +53,28 @@ struct Arguments {
 async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match faults(&Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    let ended = tokio::select! {
+        ended = faults(&arguments) => ended,
+        // Dropping a run ends its server and its workers.
+        signal = interrupted() => signal.and_then(|()| bail!("interrupted")),
+    };
+    match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Waits for ctrl-c or SIGTERM.
+async fn interrupted() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        _ = terminate.recv() => Ok(()),
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pgq_devdb::Database;
 use pgq_postgres::{
-    Admin, Cancelled, Enqueue, Enqueueable, Enqueued, Error, Job, OnConflict, Runner, ToEnqueue, Unique,
-    enqueue_all,
+    Admin, Cancelled, Enqueue, Enqueueable, Enqueued, Error, Job, OnConflict, Runner, Schedule, Schedules,
+    ToEnqueue, Unique, enqueue_all,
 };
 use pgq_tests::{Action, Effect, PgBouncer, Running, Step, count, states, with_database};
 use sqlx::{Executor, PgPool, query_scalar, raw_sql};
@@ -47,6 +47,22 @@ async fn left_in_sessions(db: &Database, pooler: &PgBouncer) -> (i64, i64, Vec<S
     }
     settings.retain(|setting| !setting.is_empty());
     (count(&db.pool(), locks).await, count(&db.pool(), listening).await, settings)
+}
+
+#[tokio::test]
+async fn schedules_tick() {
+    with_database(async |db| {
+        let Some(pooler) = PgBouncer::start(db).await else { return };
+        let every_second = Schedule::new("every-second", "* * * * * *", Step::succeed(1)).unwrap();
+        Schedules::new(&db.pool()).put(every_second).await.unwrap();
+        let mut running = start(&pooler, |runner| runner);
+        for _ in 0..2 {
+            running.ran().await;
+        }
+        running.stop().await;
+        assert!(count(&db.pool(), "pgq.schedule_ticks where job_id is not null").await >= 2);
+    })
+    .await;
 }
 
 #[tokio::test]
