@@ -98,8 +98,7 @@ async fn tenures(
     let mut tenures: HashMap<Id, Vec<Tenure>> = HashMap::new();
     for (id, lease, at, runner) in claims {
         let pid: Option<u32> = runner.rsplit(':').next().and_then(|pid| pid.parse().ok());
-        // The last of that number: it may have been given out before.
-        let process = timeline.processes.iter().rposition(|born| Some(born.pid) == pid);
+        let process = pid.and_then(|pid| timeline.process(pid, at.unsigned_abs()));
         let ended = ends.get(&(id, lease)).cloned();
         let tenure = Tenure { lease: lease.as_u128(), process, claimed: at.unsigned_abs(), ended };
         tenures.entry(id).or_default().push(tenure);

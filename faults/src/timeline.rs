@@ -15,6 +15,8 @@ pub struct Born {
     pub side: usize,
     /// Its process id.
     pub pid: u32,
+    /// When it was started, or a moment before.
+    pub since: Micros,
     /// Its history.
     pub history: PathBuf,
     /// When it was killed, if it was.
@@ -43,6 +45,13 @@ pub struct Timeline {
     pub disruptions: Vec<Disruption>,
     /// When the faults were over.
     pub healed: Micros,
+}
+
+impl Timeline {
+    /// Which process had that id then. Ids are given out again, within an hour of so many workers.
+    pub fn process(&self, pid: u32, at: Micros) -> Option<Process> {
+        self.processes.iter().rposition(|born| born.pid == pid && born.since <= at)
+    }
 }
 
 impl Kind {

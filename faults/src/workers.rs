@@ -162,6 +162,7 @@ impl Workers {
         std::fs::File::create_new(&history)
             .context("cannot make a history: is the folder of --keep empty?")?;
         let log = std::fs::File::create(history.with_extension("log"))?;
+        let since = now();
         let mut child = Command::new(program()?)
             .env("DATABASE_URL", &self.settings.urls[side])
             .env("HISTORY", &history)
@@ -175,7 +176,7 @@ impl Workers {
             .context("cannot start a worker: is pgq-faults-worker built?")?;
         let pid = child.id().context("a worker ended at once")?;
         let input = child.stdin.take().context("a worker has no input")?;
-        born.push(Born { side, pid, history, killed: None });
+        born.push(Born { side, pid, since, history, killed: None });
         Ok(Worker { process, child, _input: input })
     }
 

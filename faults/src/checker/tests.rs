@@ -6,7 +6,7 @@ use crate::timeline::{Born, Disruption};
 
 /// Two workers; the first one's process was killed at 500.
 fn timeline(disruptions: Vec<Disruption>) -> Timeline {
-    let born = |side, killed| Born { side, pid: 7, history: "".into(), killed };
+    let born = |side, killed| Born { side, pid: 7, since: 0, history: "".into(), killed };
     Timeline { processes: vec![born(0, Some(500)), born(1, None)], disruptions, healed: 1000 }
 }
 
@@ -236,4 +236,12 @@ fn a_job_aboard_three_crashes_is_discarded_and_not_lost() {
     let mut case = Case::new();
     case.tables.leftovers.insert(10, Leftover { crashes: 1, ..leftover });
     assert_eq!(case.judge().lost, 1);
+}
+
+#[test]
+fn a_process_id_that_was_given_out_again_names_whoever_had_it_then() {
+    let mut timeline = timeline(Vec::new());
+    timeline.processes[1].since = 600;
+    assert_eq!([0, 599, 600, 700].map(|at| timeline.process(7, at)), [Some(0), Some(0), Some(1), Some(1)]);
+    assert_eq!(timeline.process(8, 700), None);
 }
