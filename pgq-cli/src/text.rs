@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 /// A duration in its two largest units at most, as in `2h 5m`.
@@ -19,6 +20,12 @@ pub(crate) fn relative(time: SystemTime, now: SystemTime) -> String {
         Ok(ago) => format!("{} ago", duration(ago)),
         Err(ahead) => format!("in {}", duration(ahead.duration())),
     }
+}
+
+/// So many of them: "1 runner", "2 runners".
+pub(crate) fn count(number: impl TryInto<u64> + Display + Copy, one: &str) -> String {
+    let plural = if number.try_into().is_ok_and(|number: u64| number == 1) { "" } else { "s" };
+    format!("{number} {one}{plural}")
 }
 
 /// For programs, and where the moment matters.

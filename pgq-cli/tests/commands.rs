@@ -60,7 +60,7 @@ async fn what_is_there_is_listed() {
         until_state(&pool, hangs, "running").await;
 
         let status = said(db, &["status"]).await;
-        assert!(status.starts_with("1 runners with 20 slots, 1 jobs in hand; last minute"), "{status}");
+        assert!(status.starts_with("1 runner with 20 slots, 1 job in hand; last minute"), "{status}");
         assert!(status.contains("nobody") && status.contains("discarded"), "{status}");
         let status = told(db, &["status"]).await;
         assert_eq!(status["states"]["scheduled"], json!({"number": 1, "is": "exactly"}));

@@ -101,7 +101,7 @@ async fn top_shows_what_happens_and_its_keys_act() {
         let mut top = Top::start(db);
         tokio::task::block_in_place(|| {
             top.until("everything", |screen| {
-                screen.contains("1 runners  1 jobs in 20 slots")
+                screen.contains("1 runner  1 job in hand, 20 slots")
                     && screen.contains("step")
                     && screen.contains(&hangs.to_string())
                     && screen.contains("the disk is full")

@@ -91,7 +91,8 @@ async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
     let pool = PgPool::connect(&std::env::var("DATABASE_URL")?).await?;
     pgq_postgres::migrate(&pool).await?;
-    let runner = Runner::from_registry().slots(20).keep_completed(Duration::from_secs(3600)).pool(pool.clone());
+    let runner =
+        Runner::from_registry().slots(20).keep_completed(Duration::from_secs(3600)).pool(pool.clone());
     tokio::select! {
         ended = runner.run() => Ok(ended?), // until SIGTERM or ctrl-c
         ended = orders(pool) => ended,

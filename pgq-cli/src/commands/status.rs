@@ -36,9 +36,11 @@ fn headline(queues: &[QueueStatistics], runners: &[RunnerStatus]) -> String {
     let failed: u64 = queues.iter().map(|queue| queue.failed_per_minute).sum();
     let paused = queues.iter().filter(|queue| queue.paused_at.is_some()).count();
     let latency = queues.iter().filter_map(|queue| queue.latency).max();
-    let mut parts = vec![format!("{alive} runners with {slots} slots, {in_hand} jobs in hand")];
+    let [alive, slots, in_hand] =
+        [text::count(alive, "runner"), text::count(slots, "slot"), text::count(in_hand, "job")];
+    let mut parts = vec![format!("{alive} with {slots}, {in_hand} in hand")];
     if dead > 0 {
-        parts.push(format!("{dead} runners dead"));
+        parts.push(format!("{} dead", text::count(dead, "runner")));
     }
     parts.push(format!("last minute {completed} completed, {failed} failed"));
     if let Some(latency) = latency {

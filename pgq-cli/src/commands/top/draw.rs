@@ -37,8 +37,10 @@ fn headline(view: &View) -> Line<'static> {
     let slots: u32 = sample.runners.iter().map(|runner| runner.slots).sum();
     let rate: f64 = sample.queues.iter().map(|queue| view.rate(&queue.name)).sum();
     let failed: u64 = sample.queues.iter().map(|queue| queue.failed_per_minute).sum();
+    let [alive, slots, in_hand] =
+        [text::count(alive, "runner"), text::count(slots, "slot"), text::count(in_hand, "job")];
     Line::from(format!(
-        "pgq  {alive} runners  {in_hand} jobs in {slots} slots  {rate:.1} done/s  {failed} failed/min  {}",
+        "pgq  {alive}  {in_hand} in hand, {slots}  {rate:.1} done/s  {failed} failed/min  {}",
         humantime::format_rfc3339_seconds(sample.now)
     ))
     .bold()
@@ -167,7 +169,7 @@ fn draw_failures(frame: &mut Frame<'_>, view: &mut View, area: Rect) {
         .map(|group| {
             Row::new(vec![
                 right(group.failures),
-                text::relative(group.last_at, now),
+                text::relative(group.last_at.min(now), now),
                 text::line(&group.kinds.join(", "), 40),
                 right(group.last_job),
                 text::line(&group.error, 300),
