@@ -95,5 +95,9 @@ async fn bounded(test: impl Future<Output = ()>) {
 fn fingerprint() -> String {
     let mut hasher = DefaultHasher::new();
     include_str!("../../migrations/0001_initial.sql").hash(&mut hasher);
+    // With the grants it is another one.
+    if std::env::var_os("PGQ_TEST_ROLES").is_some() {
+        include_str!("../../migrations/grants.sql").hash(&mut hasher);
+    }
     format!("{:016x}", hasher.finish())
 }
