@@ -60,6 +60,9 @@ fn database(error: &sqlx::Error) -> String {
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
     match &*code {
         "42501" => format!("{error}: connect as a role that may, or ask the owner of the schema to grant it"),
+        "26000" | "42P05" => format!(
+            "{error}: a pooler in transaction mode is in between, as `pgq doctor` tells; give the server's own address"
+        ),
         "57014" => format!("{error}: the server's statement_timeout ended it; narrow the filter"),
         _ => format!("the database failed: {error}"),
     }

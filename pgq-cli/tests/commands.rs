@@ -275,20 +275,12 @@ async fn doctor_finds_what_is_wrong() {
 async fn doctor_notices_a_pooler_in_transaction_mode() {
     with_database(async |db| {
         let Some(pooler) = PgBouncer::start(db).await else { return };
-        let mut running = Running::start(db);
-        Step::succeed(1).enqueue(&db.pool()).await.unwrap();
-        running.ran().await;
-        let text = said(db, &["doctor", "--quiet", "--database-url", pooler.url()]).await;
-        assert!(
-            text.contains("a pooler in transaction mode") && text.contains(".without_notify()"),
-            "{text}"
-        );
-        for arguments in [&["status"][..], &["jobs"], &["queues"], &["runners"], &["schedules"], &["audit"]] {
-            let mut arguments = arguments.to_vec();
-            arguments.extend(["--database-url", pooler.url()]);
-            said(db, &arguments).await;
+        // Again and again: what one leaves in a session of the server is in the next one's way.
+        for _ in 0..3 {
+            let text = said(db, &["doctor", "--quiet", "--database-url", pooler.url()]).await;
+            assert!(text.contains("a pooler in transaction mode"), "{text}");
+            assert!(text.contains(".without_notify()"), "{text}");
         }
-        running.stop().await;
     })
     .await;
 }

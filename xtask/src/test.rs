@@ -50,10 +50,18 @@ pub(crate) fn run_tests(postgres: &Postgres, args: &[OsString]) -> Result<Tally>
     run_tests_at(postgres, postgres.url(), args, &[])
 }
 
+/// How many seconds a test may take there: each message is read on its way, and each statement asks for its role.
+const PATIENCE: &str = "180";
+
 /// The same through a [`Switchboard`].
 pub(crate) fn run_tests_in_roles(postgres: &Postgres, args: &[OsString]) -> Result<Tally> {
     let switchboard = Switchboard::open(postgres.url())?;
-    let tally = run_tests_at(postgres, switchboard.url(), args, &[("PGQ_TEST_ROLES", "1")])?;
+    let tally = run_tests_at(
+        postgres,
+        switchboard.url(),
+        args,
+        &[("PGQ_TEST_ROLES", "1"), ("PGQ_TEST_SECONDS", PATIENCE)],
+    )?;
     println!("{}", switchboard.report());
     Ok(tally)
 }

@@ -58,11 +58,17 @@ impl Finding {
 }
 
 impl Admin {
-    /// Looks for what goes wrong in practice. Where the schema is behind, that is all it says.
+    /// Looks for what goes wrong in practice. Behind a pooler in transaction mode, and where the schema is behind, that is
+    /// all it says.
     ///
     /// # Errors
     /// A failure of the database.
     pub async fn doctor(&self) -> Result<Vec<Finding>, Error> {
+        // First, since there no other statement can be relied on.
+        let pooler = self.pooler().await?;
+        if pooler.severity != Severity::Fine {
+            return Ok(vec![pooler]);
+        }
         let migrations = self.migrations().await?;
         if migrations.severity == Severity::Problem {
             return Ok(vec![migrations]);
@@ -72,7 +78,7 @@ impl Admin {
         findings.extend(self.unserved().await?);
         findings.extend(self.old_transactions().await?);
         findings.extend(self.dead_rows().await?);
-        findings.push(self.pooler().await?);
+        findings.push(pooler);
         findings.push(self.role().await?);
         Ok(findings)
     }
@@ -215,7 +221,7 @@ impl Admin {
     /// Another client of a pooler in transaction mode gets the server's session that this one has just used.
     async fn pooler(&self) -> Result<Finding, Error> {
         const CHECK: &str = "pooler";
-        let backend = || query_scalar::<_, i32>(self.schema.statements().backend.clone());
+        let backend = || query_scalar::<_, i32>(self.schema.statements().backend.clone()).persistent(false);
         let mut one = self.pool.acquire().await?;
         let before = backend().fetch_one(&mut *one).await?;
         let mut tx = self.pool.begin().await?;

@@ -92,7 +92,10 @@ impl Admin {
     /// # Errors
     /// A failure of the database.
     pub async fn now(&self) -> Result<SystemTime, Error> {
-        let now: Timestamp = query_scalar(self.schema.statements().now.clone()).fetch_one(&self.pool).await?;
+        let now: Timestamp = query_scalar(self.schema.statements().now.clone())
+            .persistent(false)
+            .fetch_one(&self.pool)
+            .await?;
         Ok(now.0)
     }
 

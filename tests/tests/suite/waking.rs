@@ -175,7 +175,7 @@ async fn an_idle_runner_of_20_queues_costs_at_most_2_statements_a_second() {
         let queues: Vec<String> = (1..20).map(|n| format!("queue_{n}")).chain(["step".into()]).collect();
         let running = Running::start_on(&proxy.pool(), |runner| runner.queues(queues));
         until_asleep(&pool, 1).await;
-        let seconds = setting("PGQ_IDLE_SECONDS", 6);
+        let seconds = setting("PGQ_IDLE_SECONDS", 10);
         let before = proxy.statements();
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let statements = proxy.statements() - before;
