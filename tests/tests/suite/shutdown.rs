@@ -95,6 +95,14 @@ async fn until_blocked(pool: &PgPool, part: &str) {
     }
 }
 
+/// Waits until a worker that was told to stop knows: its listener ends at once.
+async fn until_stopping(pool: &PgPool) {
+    let listening = "pg_stat_activity where application_name = 'pgq listen' and datname = current_database()";
+    while count(pool, listening).await > 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_during_a_claim_leaves_the_job_as_it_was() {
     with_database(async |db| {
@@ -107,6 +115,7 @@ async fn sigterm_during_a_claim_leaves_the_job_as_it_was() {
         let id = Step::succeed(2).enqueue(&pool).await.unwrap();
         until_blocked(&pool, "pgq claim").await;
         worker.signal("TERM");
+        until_stopping(&pool).await;
         tx.rollback().await.unwrap();
         let (code, rest, log) = worker.ended().await;
         assert_eq!((code, rest), (Some(0), vec!["stopped".to_owned()]), "{log}");
