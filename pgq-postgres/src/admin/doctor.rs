@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sqlx::{Row, query, query_as, query_scalar};
+use sqlx::{Row, query, query_as, query_scalar, raw_sql};
 
 use super::{Admin, seconds, unsigned};
 use crate::Error;
@@ -221,12 +221,13 @@ impl Admin {
     /// Another client of a pooler in transaction mode gets the server's session that this one has just used.
     async fn pooler(&self) -> Result<Finding, Error> {
         const CHECK: &str = "pooler";
-        let backend = || query_scalar::<_, i32>(self.schema.statements().backend.clone()).persistent(false);
+        // In one message, since what follows a message may go to another session.
+        let backend = || raw_sql(self.schema.statements().backend.clone());
         let mut one = self.pool.acquire().await?;
-        let before = backend().fetch_one(&mut *one).await?;
+        let before: i32 = backend().fetch_one(&mut *one).await?.try_get(0)?;
         let mut tx = self.pool.begin().await?;
-        let other = backend().fetch_one(&mut *tx).await?;
-        let after = backend().fetch_one(&mut *one).await?;
+        let other: i32 = backend().fetch_one(&mut *tx).await?.try_get(0)?;
+        let after: i32 = backend().fetch_one(&mut *one).await?.try_get(0)?;
         tx.rollback().await?;
         if before == after && other != before {
             return Ok(Finding::fine(CHECK, "sessions are the server's own, or a pooler keeps them apart"));

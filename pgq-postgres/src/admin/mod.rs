@@ -92,10 +92,11 @@ impl Admin {
     /// # Errors
     /// A failure of the database.
     pub async fn now(&self) -> Result<SystemTime, Error> {
-        let now: Timestamp = query_scalar(self.schema.statements().now.clone())
-            .persistent(false)
-            .fetch_one(&self.pool)
-            .await?;
+        // In one transaction, and without a name for the statement, so that it works behind any pooler.
+        let mut tx = self.pool.begin().await?;
+        let now = query_scalar::<_, Timestamp>(self.schema.statements().now.clone()).persistent(false);
+        let now = now.fetch_one(&mut *tx).await?;
+        tx.rollback().await?;
         Ok(now.0)
     }
 
