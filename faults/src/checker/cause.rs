@@ -43,7 +43,7 @@ impl Cause {
 }
 
 /// The session names of the runner's parts.
-const SETTLE: &str = "pgq settle";
+pub(super) const SETTLE: &str = "pgq settle";
 const CLAIM: &str = "pgq claim";
 const MAINTAIN: &str = "pgq maintain";
 

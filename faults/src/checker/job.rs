@@ -1,6 +1,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Tenure;
+use super::cause::SETTLE;
 use crate::history::{End, Id, Micros};
 use crate::timeline::Process;
 
@@ -30,7 +31,8 @@ pub(super) struct Run {
 }
 
 impl Job {
-    /// Finds the tenure of each run: the last of its process that had begun. A handler starts at most once in each.
+    /// Finds the tenure of each run: the last of its process that had begun. A handler starts at most once in each, and not
+    /// after its own process gave the job back: then a crash of the server has undone the claim that it started by.
     pub(super) fn match_tenures(&mut self, tenures: &HashMap<Id, Vec<Tenure>>) {
         if self.runs.len() < 2 {
             return;
@@ -40,7 +42,11 @@ impl Job {
             let Some(held) = tenures.get(&run.id) else { continue };
             let mine = |tenure: &Tenure| tenure.process == Some(run.process) && tenure.claimed <= run.started;
             let found = held.iter().rposition(mine);
-            run.tenure = found.filter(|at| taken.insert((run.id, *at)));
+            let given_back = |at: &usize| {
+                let ended = held[*at].ended.as_ref();
+                ended.is_some_and(|(ended, session)| session == SETTLE && *ended < run.started)
+            };
+            run.tenure = found.filter(|at| !given_back(at) && taken.insert((run.id, *at)));
         }
     }
 }

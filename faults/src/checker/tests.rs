@@ -164,6 +164,11 @@ fn repetitions_have_their_causes() {
     let given_back = vec![tenure(1, 0, 90, Some((600, "pgq claim"))), tenure(2, 1, 650, None)];
     let settle_lost = Case::new().completed_twice().held(given_back).with(Kind::BlackHole, 95, 300);
     assert_eq!(causes(settle_lost), [Cause::SettleLost]);
+    // Given back before it started: it started in a second lease, which the crash has undone.
+    let released = || vec![tenure(1, 0, 40, Some((60, "pgq settle"))), tenure(2, 1, 650, None)];
+    let claimed_anew = Case::new().completed_twice().held(released());
+    assert_eq!(causes(claimed_anew.with(Kind::KillServer, 70, 300)), [Cause::ServerCrash]);
+    assert_eq!(Case::new().completed_twice().held(released()).judge().unexplained, 1, "nothing crashed");
     let told = Case::new()
         .note(0, 100, started(1, 10))
         .note(0, 110, ended(1, 10, End::Retry))
