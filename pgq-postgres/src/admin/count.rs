@@ -31,11 +31,12 @@ impl Count {
 
     /// What a count of at most [`COUNT_LIMIT`] and one more means.
     pub(super) fn capped(count: i64) -> Self {
-        if count > i64::from(COUNT_LIMIT) {
-            Self::AtLeast(u64::from(COUNT_LIMIT))
-        } else {
-            Self::Exactly(unsigned(count))
-        }
+        Self::capped_at(count, i64::from(COUNT_LIMIT))
+    }
+
+    /// The same of another limit.
+    pub(super) fn capped_at(count: i64, limit: i64) -> Self {
+        if count > limit { Self::AtLeast(unsigned(limit)) } else { Self::Exactly(unsigned(count)) }
     }
 
     /// The estimate, where counting ended and it says more.

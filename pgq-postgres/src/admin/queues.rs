@@ -11,6 +11,9 @@ use crate::time::Timestamp;
 /// How many jobs at the head of each priority are looked at for the oldest.
 const HEAD: i64 = 100;
 
+/// How many jobs are counted in all queues together; a hundred of each in any case.
+const COUNT_BUDGET: i64 = 50_000;
+
 /// How a queue is.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -57,7 +60,8 @@ impl QueueStatistics {
     fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
         let time = |column| row.try_get::<Option<Timestamp>, _>(column).map(|time| time.map(|time| time.0));
         let number = |column| row.try_get::<i64, _>(column).map(unsigned);
-        let count = |column| row.try_get::<i64, _>(column).map(Count::capped);
+        let counted_to: i64 = row.try_get("counted_to")?;
+        let count = |column| row.try_get(column).map(|count| Count::capped_at(count, counted_to));
         Ok(Self {
             name: row.try_get("name")?,
             paused_at: time("paused_at")?,
@@ -68,7 +72,7 @@ impl QueueStatistics {
             ready: count("ready")?,
             running: number("running")?,
             scheduled: count("scheduled")?,
-            parked: count("parked")?,
+            parked: Count::capped(row.try_get("parked")?),
             latency: row.try_get::<Option<f64>, _>("oldest_seconds")?.map(seconds),
             runners: number("runners")?,
             completed: number("completed")?,
@@ -100,9 +104,10 @@ impl Admin {
     async fn queue_statistics(&self, queue: Option<&str>) -> Result<Vec<QueueStatistics>, Error> {
         let mut tx = self.look().await?;
         let rows = query(self.schema.statements().queue_statistics.clone())
-            .bind(i64::from(COUNT_LIMIT) + 1)
+            .bind(i64::from(COUNT_LIMIT))
             .bind(HEAD)
             .bind(queue)
+            .bind(COUNT_BUDGET)
             .fetch_all(&mut *tx)
             .await?;
         tx.rollback().await?;
