@@ -87,7 +87,7 @@ pub fn setting(name: &str, default: u64) -> u64 {
 /// A test that waits for what never comes fails instead of hanging.
 async fn bounded(test: impl Future<Output = ()>) {
     log();
-    let limit = setting("PGQ_TEST_SECONDS", 120);
+    let limit = setting("PGQ_TEST_SECONDS", 240);
     let ended = tokio::time::timeout(std::time::Duration::from_secs(limit), test).await;
     assert!(ended.is_ok(), "the test waited for {limit} seconds");
 }

@@ -51,7 +51,7 @@ pub(crate) fn run_tests(postgres: &Postgres, args: &[OsString]) -> Result<Tally>
 }
 
 /// How many seconds a test may take there: each message is read on its way, and each statement asks for its role.
-const PATIENCE: &str = "180";
+const PATIENCE: &str = "300";
 
 /// The same through a [`Switchboard`].
 pub(crate) fn run_tests_in_roles(postgres: &Postgres, args: &[OsString]) -> Result<Tally> {
