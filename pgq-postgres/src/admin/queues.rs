@@ -11,8 +11,8 @@ use crate::time::Timestamp;
 /// How many jobs at the head of each priority are looked at for the oldest.
 const HEAD: i64 = 100;
 
-/// How many jobs are counted in all queues together; a hundred of each in any case.
-const COUNT_BUDGET: i64 = 50_000;
+/// How far each queue's jobs are counted where all queues are asked for.
+const EACH_LIMIT: u32 = 2_500;
 
 /// How a queue is.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,11 +57,10 @@ impl QueueStatistics {
         (all > 0).then(|| self.failed_per_minute as f64 / all as f64)
     }
 
-    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+    fn read(row: &PgRow, limit: u32) -> Result<Self, sqlx::Error> {
         let time = |column| row.try_get::<Option<Timestamp>, _>(column).map(|time| time.map(|time| time.0));
         let number = |column| row.try_get::<i64, _>(column).map(unsigned);
-        let counted_to: i64 = row.try_get("counted_to")?;
-        let count = |column| row.try_get(column).map(|count| Count::capped_at(count, counted_to));
+        let count = |column| row.try_get(column).map(|count| Count::capped_at(count, limit.into()));
         Ok(Self {
             name: row.try_get("name")?,
             paused_at: time("paused_at")?,
@@ -72,7 +71,7 @@ impl QueueStatistics {
             ready: count("ready")?,
             running: number("running")?,
             scheduled: count("scheduled")?,
-            parked: Count::capped(row.try_get("parked")?),
+            parked: count("parked")?,
             latency: row.try_get::<Option<f64>, _>("oldest_seconds")?.map(seconds),
             runners: number("runners")?,
             completed: number("completed")?,
@@ -102,16 +101,16 @@ impl Admin {
     }
 
     async fn queue_statistics(&self, queue: Option<&str>) -> Result<Vec<QueueStatistics>, Error> {
+        let limit = if queue.is_some() { COUNT_LIMIT } else { EACH_LIMIT };
         let mut tx = self.look().await?;
         let rows = query(self.schema.statements().queue_statistics.clone())
-            .bind(i64::from(COUNT_LIMIT))
+            .bind(i64::from(limit) + 1)
             .bind(HEAD)
             .bind(queue)
-            .bind(COUNT_BUDGET)
             .fetch_all(&mut *tx)
             .await?;
         tx.rollback().await?;
-        Ok(rows.iter().map(QueueStatistics::read).collect::<Result<_, _>>()?)
+        Ok(rows.iter().map(|row| QueueStatistics::read(row, limit)).collect::<Result<_, _>>()?)
     }
 
     /// No runner claims from this queue until it is resumed. Jobs that run go on.

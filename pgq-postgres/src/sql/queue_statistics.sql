@@ -1,5 +1,4 @@
--- Every queue that holds jobs, has a setting, or that a runner serves. $1 how far to count in a queue, less where there are very
--- many ($4 in all, but 100 in each); $2 how many jobs at the head
+-- Every queue that holds jobs, has a setting, or that a runner serves. $1 how far to count; $2 how many jobs at the head
 -- of each priority to look at for the oldest. Alone the queue $3, if it is given.
 with recursive ready_queues as (
     (select queue from pgq.ready order by queue limit 1)
@@ -32,7 +31,7 @@ running as materialized (
 ),
 parked as materialized (
     select queue, count(*) as jobs
-    from (select queue from pgq.scheduled where run_at = 'infinity' limit $1 + 1) p group by queue
+    from (select queue from pgq.scheduled where run_at = 'infinity' limit $1) p group by queue
 ),
 alive as materialized (
     select * from pgq.runners where heartbeat_at >= now() - 15 * heartbeat_every
@@ -51,28 +50,22 @@ done as materialized (
 names as (
     select queue as name from ready_queues union select queue from scheduled_queues union select name from pgq.queues
     union select queue from served union select queue from running
-),
-wanted as materialized (
-    select name from names where $3::text is null or name = $3
-),
-far as materialized (
-    select least($1::bigint, greatest($4::bigint / greatest(count(*), 1), 100)) as jobs from wanted
 )
-select n.name, far.jobs as counted_to, q.paused_at, q.slow_until, q.max_running,
-       (select count(*) from (select from pgq.ready r where r.queue = n.name collate "C" limit far.jobs + 1) c) as ready,
+select n.name, q.paused_at, q.slow_until, q.max_running,
+       (select count(*) from (select from pgq.ready r where r.queue = n.name collate "C" limit $1) c) as ready,
        coalesce(running.jobs, 0) as running,
-       (select count(*) from (select from pgq.scheduled s where s.queue = n.name collate "C" limit far.jobs + 1) c) as scheduled,
+       (select count(*) from (select from pgq.scheduled s where s.queue = n.name collate "C" limit $1) c) as scheduled,
        coalesce(parked.jobs, 0) as parked, extract(epoch from oldest.waits)::float8 as oldest_seconds,
        coalesce(served.runners, 0) as runners, coalesce(done.completed, 0)::bigint as completed,
        coalesce(done.failed, 0)::bigint as failed, coalesce(done.discarded, 0)::bigint as discarded,
        coalesce(done.minute_completed, 0)::bigint as minute_completed,
        coalesce(done.minute_failed, 0)::bigint as minute_failed
-from wanted n
-cross join far
+from names n
 left join pgq.queues q on q.name = n.name collate "C"
 left join oldest on oldest.queue = n.name
 left join running on running.queue = n.name
 left join parked on parked.queue = n.name
 left join served on served.queue = n.name
 left join done on done.queue = n.name
+where $3::text is null or n.name = $3
 order by n.name
