@@ -120,8 +120,8 @@ impl Injector {
                 let apart = Duration::from_millis(rng.u64(0..300));
                 self.workers.terminate(worker, 2, apart).await
             }
-            Kind::StopImmediate | Kind::KillBackend | Kind::KillServer => {
-                self.crash(fault.kind, &mut rng).await
+            Kind::StopImmediate | Kind::KillBackend | Kind::KillServer | Kind::KillWalWriter => {
+                self.crash(fault, &mut rng).await
             }
             Kind::EndSessions | Kind::CancelStatements | Kind::KillListeners => {
                 self.disturb_sessions(fault.kind, &mut rng).await
@@ -189,11 +189,12 @@ impl Injector {
         proxy.heal();
     }
 
-    async fn crash(&self, kind: Kind, rng: &mut Rng) -> Result<()> {
+    async fn crash(&self, fault: Fault, rng: &mut Rng) -> Result<()> {
         let _alone = self.site.crash.lock().await;
         let server = self.site.server().await;
-        match kind {
+        match fault.kind {
             Kind::KillBackend => self.kill_backend(rng).await?,
+            Kind::KillWalWriter => self.kill_wal_writer(fault.lasts).await?,
             Kind::StopImmediate => {
                 blocking(move || server.stop_immediate().and_then(|()| server.restart())).await?;
             }
@@ -214,15 +215,18 @@ impl Injector {
             // It had ended meanwhile.
             return Ok(());
         }
-        // The server ends all sessions, this one among them, before it recovers.
-        let ended = async {
-            while sqlx::query("select 1").execute(&mut connection).await.is_ok() {
-                sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(Duration::from_secs(10), ended)
-            .await
-            .context("the server did not notice that a session was killed")
+        ended(connection).await
+    }
+
+    async fn kill_wal_writer(&self, after: Duration) -> Result<()> {
+        let mut connection = self.site.connect_when_up().await?;
+        let writer: i32 = query_scalar("select pid from pg_stat_activity where backend_type = 'walwriter'")
+            .fetch_one(&mut connection)
+            .await?;
+        send("STOP", writer.unsigned_abs())?;
+        sleep(after).await;
+        send("KILL", writer.unsigned_abs())?;
+        ended(connection).await
     }
 
     async fn disturb_sessions(&self, kind: Kind, rng: &mut Rng) -> Result<()> {
@@ -359,6 +363,18 @@ impl Injector {
         while clients.join_next().await.is_some() {}
         Ok(())
     }
+}
+
+/// Waits for the end of a session: the server ends them all before it recovers.
+async fn ended(mut session: PgConnection) -> Result<()> {
+    let asked = async {
+        while sqlx::query("select 1").execute(&mut session).await.is_ok() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), asked)
+        .await
+        .context("the server did not notice that a process of it was killed")
 }
 
 /// `-c name=value` pairs.

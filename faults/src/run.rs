@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
             folder,
         };
         let workers = Arc::new(Workers::start(settings).await?);
-        let producers = start_producers(&site, &load, options, scenario.twist)?;
+        let producers = start_producers(&site, &load, options)?;
         let injector = Arc::new(Injector {
             site,
             workers,
@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
         let timeline = Timeline { processes: workers.born(), disruptions: lock(done).clone(), healed };
         let twist = self.scenario.twist;
         let unsynced = match twist {
-            Twist::UnsyncedEnqueues => Some(UNSYNCED),
+            Twist::Unsynced => Some(UNSYNCED),
             Twist::Replicated(Pair::Asynchronous) => Some(UNREPLICATED),
             _ => None,
         };
@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
             troubles,
             drained,
             heartbeat: self.options.heartbeat,
-            control: twist == Twist::UnsyncedEnqueues,
+            control: twist == Twist::Unsynced,
         })
     }
 }
@@ -219,17 +219,20 @@ async fn prepare(site: &Site, twist: Twist, disk: Option<&SmallDisk>) -> Result<
             site.connect_when_up().await?;
             Ok(None)
         }
+        Twist::Unsynced => {
+            // Of everybody: one that waits would take along those before it.
+            site.execute("alter system set synchronous_commit = off").await?;
+            site.execute("select pg_reload_conf()").await?;
+            Ok(None)
+        }
         Twist::Replicated(pair) => Replica::follow(site, pair).await.map(Some),
         _ => Ok(None),
     }
 }
 
-fn start_producers(site: &Site, load: &Arc<Load>, options: &Options, twist: Twist) -> Result<JoinSet<()>> {
+fn start_producers(site: &Site, load: &Arc<Load>, options: &Options) -> Result<JoinSet<()>> {
     let mut database: PgConnectOptions = site.producers().url().parse()?;
     database = database.application_name("producer");
-    if twist == Twist::UnsyncedEnqueues {
-        database = database.options([("synchronous_commit", "off")]);
-    }
     let mut producers = JoinSet::new();
     let rate = options.jobs_per_second / f64::from(PRODUCERS);
     for producer in 0..PRODUCERS {

@@ -23,8 +23,8 @@ pub struct Scenario {
 pub enum Twist {
     /// Nothing.
     None,
-    /// Enqueues do not wait for the disk: what shows that a loss would be seen.
-    UnsyncedEnqueues,
+    /// No commit waits for the disk: what shows that a loss would be seen.
+    Unsynced,
     /// The server takes 20 connections, and runners keep their usual heartbeat: none may be missed.
     FewConnections,
     /// A replica follows the server, and takes its place half-way.
@@ -90,9 +90,9 @@ pub const ALL: [Scenario; 14] = [
     },
     Scenario {
         name: "control",
-        kinds: &[(Kind::StopImmediate, 1), (Kind::KillServer, 1)],
+        kinds: &[(Kind::KillWalWriter, 1)],
         every: Duration::from_secs(4),
-        twist: Twist::UnsyncedEnqueues,
+        twist: Twist::Unsynced,
     },
     Scenario {
         name: "cut",

@@ -59,6 +59,9 @@ pub enum Kind {
     KillBackend,
     /// SIGKILL for the server's first process.
     KillServer,
+    /// The process that writes what no commit waited for stands still, and is then killed: all sessions end with it, and the
+    /// server recovers.
+    KillWalWriter,
     /// The server dies, and its replica takes its place.
     FailOver,
     /// The disk is full.
@@ -86,6 +89,7 @@ impl Kind {
             Self::BlackHole => rng.u64(200..5000),
             Self::Latency | Self::Throttle => rng.u64(500..3000),
             Self::Refuse => rng.u64(100..2000),
+            Self::KillWalWriter => rng.u64(300..1000),
             Self::LockTable | Self::LockTimeout | Self::StatementTimeout | Self::Serializable => {
                 rng.u64(200..1500)
             }

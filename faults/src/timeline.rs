@@ -57,7 +57,10 @@ impl Timeline {
 impl Kind {
     /// Whether the server forgets what was not on its disk.
     pub fn crashes_server(self) -> bool {
-        matches!(self, Self::StopImmediate | Self::KillBackend | Self::KillServer | Self::FailOver)
+        matches!(
+            self,
+            Self::StopImmediate | Self::KillBackend | Self::KillServer | Self::KillWalWriter | Self::FailOver
+        )
     }
 }
 

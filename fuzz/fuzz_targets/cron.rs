@@ -27,7 +27,7 @@ fuzz_target!(|input: (u32, u8, &str)| {
     for tick in cron.upcoming(before).take(4) {
         assert!(tick > before);
         assert_eq!(cron.last_until(tick), Some(tick));
-            assert!(cron.last_until(tick - Duration::from_nanos(1)).is_none_or(|last| last <= before));
+        assert!(cron.last_until(tick - Duration::from_nanos(1)).is_none_or(|last| last <= before));
         before = tick;
     }
 });
