@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 const BATCH: i64 = 100;
 
 /// How many poll intervals pass between two looks, at most, where notifications tell of changes.
-const LOOK_AFTER_POLLS: u32 = 5;
+const LOOK_AFTER_POLLS: u32 = 10;
 
 /// Runners that wake for one tick do so spread over this time.
 const SPREAD: Duration = Duration::from_millis(20);
