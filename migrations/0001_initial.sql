@@ -33,24 +33,25 @@ alter table pgq.ready alter payload set storage external;
 
 create unique index ready_next on pgq.ready (queue, priority, id);
 
--- One row per claimed batch; the n-th elements of its arrays are the n-th job.
+-- One row per claimed batch of jobs that are alike; the n-th elements of its arrays are the n-th job.
 create table pgq.leases (
     id            uuid not null,
     runner_id     uuid not null,
-    claimed_at    timestamptz not null default now(),
+    claimed_at    timestamptz not null default clock_timestamp(),
     done          bytea, -- bit n is set when job n is settled; null: none is
     cancelled     bigint[], -- the ids of jobs that somebody asked to cancel
     started       boolean not null default true, -- false: a job that was aboard a crash, and has not begun again
+    last_id       bigint, -- of a large claim: the next one may begin behind it
+    shape         integer       not null,
+    priority      smallint      not null,
+    version       smallint      not null,
+    attempts      smallint      not null,
+    max_attempts  smallint      not null,
+    crashes       smallint      not null,
+    queue         text collate "C" not null,
+    kind          text collate "C" not null,
     ids           bigint[]      not null,
     enqueued_ats  timestamptz[] not null,
-    shapes        integer[]     not null,
-    priorities    smallint[]    not null,
-    versions      smallint[]    not null,
-    attempts      smallint[]    not null,
-    max_attempts  smallint[]    not null,
-    crashes       smallint[]    not null,
-    queues        text[] collate "C" not null,
-    kinds         text[] collate "C" not null,
     payloads      bytea[]       not null,
     options       jsonb[]       not null,
     run_ats       timestamptz[] not null,
@@ -61,11 +62,10 @@ create table pgq.leases (
 
 -- A lease lives for milliseconds: compressing it costs more than writing it.
 alter table pgq.leases
-    alter ids set storage external, alter enqueued_ats set storage external, alter shapes set storage external,
-    alter priorities set storage external, alter versions set storage external,
-    alter attempts set storage external, alter max_attempts set storage external,
-    alter crashes set storage external, alter queues set storage external, alter kinds set storage external,
-    alter payloads set storage external, alter options set storage external, alter run_ats set storage external;
+    alter ids set storage external, alter enqueued_ats set storage external, alter payloads set storage external,
+    alter options set storage external, alter run_ats set storage external;
+
+create index leases_reached on pgq.leases (queue, claimed_at) where last_id is not null;
 
 -- The unsettled jobs of one lease, one row each. A function of the row, so that a statement that has locked the
 -- row sees what it locked and not what was there when the statement began.
@@ -76,13 +76,10 @@ returns table (lease_id uuid, runner_id uuid, started boolean, "position" intege
                crashes smallint, queue text, kind text, payload bytea, options jsonb, run_at timestamptz)
 language sql stable as $$
     select lease.id, lease.runner_id, lease.started, (j.position - 1)::integer, j.id, j.enqueued_at,
-           j.shape, j.priority, j.version, least(j.attempts, 32766::smallint), j.max_attempts,
-           least(j.crashes, 32766::smallint), j.queue, j.kind, j.payload, j.options, j.run_at
-    from unnest(lease.ids, lease.enqueued_ats, lease.shapes, lease.priorities, lease.versions, lease.attempts,
-                lease.max_attempts, lease.crashes, lease.queues, lease.kinds, lease.payloads, lease.options,
-                lease.run_ats)
-        with ordinality as j (id, enqueued_at, shape, priority, version, attempts, max_attempts,
-                              crashes, queue, kind, payload, options, run_at, position)
+           lease.shape, lease.priority, lease.version, least(lease.attempts, 32766::smallint), lease.max_attempts,
+           least(lease.crashes, 32766::smallint), lease.queue, lease.kind, j.payload, j.options, j.run_at
+    from unnest(lease.ids, lease.enqueued_ats, lease.payloads, lease.options, lease.run_ats)
+        with ordinality as j (id, enqueued_at, payload, options, run_at, position)
     where coalesce(get_bit(lease.done, (j.position - 1)::integer), 0) <> 1 -- most are not, which the planner takes from <>
 $$;
 
@@ -316,26 +313,33 @@ $$;
 -- Locks the jobs that a runner should claim next, with `for update skip locked`, and tells where they are: of each queue up
 -- to its `slots` from its floor on, `most` of all queues together, of these kinds, and no payloads newer than `versions`.
 -- Of large claims two are under way at a time, since each walks over what the others have locked: the third waits for its
--- turn, or is only to `try` and gets nothing. Other claims take no turn. A function, since a statement would go by what it
--- saw before it waited.
+-- turn, or is only to `try` and gets nothing. They begin where the latest of them, of whatever runner, has ended. Other
+-- claims take no turn and begin at their floor. A function, since a statement would go by what it saw before it waited.
 create function pgq.lock_next(turn text, queues text[], slots integer[], floor_priorities smallint[], floor_ids bigint[],
                               most integer, kinds text[], versions smallint[])
-returns setof tid
+returns tid[]
 language plpgsql as $$
 declare
     turns constant integer := ('pgq.ready'::regclass::oid::bigint % 2147483647)::integer;
 begin
     if turn in ('wait', 'try') and not pg_try_advisory_xact_lock(turns, 0) and not pg_try_advisory_xact_lock(turns, 1) then
         if turn = 'try' then
-            return;
+            return '{}';
         end if;
         perform pg_advisory_xact_lock(turns, (random() < 0.5)::integer);
     end if;
-    return query
+    return array(
     with want as materialized (
-        select w.* from unnest(lock_next.queues, lock_next.slots, floor_priorities, floor_ids)
+        select w.queue, w.slots, coalesce(l.priority, w.floor_priority) as floor_priority,
+               coalesce(l.last_id, w.floor_id) as floor_id
+        from unnest(lock_next.queues, lock_next.slots, floor_priorities, floor_ids)
             as w (queue, slots, floor_priority, floor_id)
         left join pgq.queues q on q.name = w.queue collate "C"
+        left join lateral (
+            select l.priority, l.last_id from pgq.leases l
+            where l.queue = w.queue collate "C" and l.last_id is not null and turn <> 'none'
+              and l.claimed_at > clock_timestamp() - interval '100 ms'
+            order by l.queue desc, l.claimed_at desc limit 1) l on true
         where q.name is null or (q.paused_at is null and (q.slow_until is null or q.slow_until <= now()))
     )
     select c.ctid from want w cross join lateral (
@@ -343,7 +347,7 @@ begin
         where r.queue = w.queue and (r.priority, r.id) >= (w.floor_priority, w.floor_id)
           and r.kind = any(kinds) and (r.version = 1 or r.version <= versions[array_position(kinds, r.kind)])
         order by r.queue, r.priority, r.id limit w.slots for update skip locked) c
-    limit most;
+    limit most);
 end
 $$;
 

@@ -69,6 +69,17 @@ pub async fn until_asleep(pool: &PgPool, runners: i64) {
     }
 }
 
+/// A statement that takes ready jobs for which `condition` holds into a lease each, of the runner that `runner` says.
+pub fn lease_each(condition: &str, runner: &str) -> String {
+    format!(
+        "with claimed as (delete from pgq.ready where {condition} returning *) \
+         insert into pgq.leases (id, runner_id, shape, priority, version, attempts, max_attempts, crashes, queue, kind, ids, \
+                                 enqueued_ats, payloads, options, run_ats) \
+         select gen_random_uuid(), {runner}, shape, priority, version, attempts, max_attempts, crashes, queue, kind, array[id], \
+                array[enqueued_at], array[payload], array[options], array[run_at] from claimed"
+    )
+}
+
 /// Shows the log of a test that fails; `RUST_LOG` says how much of it.
 pub fn log() {
     let filter = tracing_subscriber::EnvFilter::from_default_env();

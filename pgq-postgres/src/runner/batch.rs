@@ -11,33 +11,83 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::floor::{Place, START};
+use super::room::Lane;
 use super::shared::{KnownKind, Shared};
 use crate::meter::{Dues, Waited};
 use crate::packed::{Body, Packed};
 use crate::time::Timestamp;
 
-/// A claimed job on its way to a slot.
-pub(crate) struct Claimed {
-    pub(crate) lease: Uuid,
-    pub(crate) position: usize,
+/// A lease as it was claimed, and what its jobs have in common.
+pub(crate) struct Lease {
+    pub(crate) id: Uuid,
+    pub(crate) queue: Arc<str>,
+    pub(crate) lane: Lane,
     pub(crate) priority: i16,
-    /// How to run it; taken when it does.
+    /// How to run its jobs. Claims name the kinds this runner knows; none if another slipped through.
     pub(crate) kind: Option<Arc<KnownKind>>,
-    pub(crate) attempt: Attempt,
-    pub(crate) claimed_at: Instant,
-    /// How long it had been due by then.
-    pub(crate) waited: Waited,
-    /// How many of its runners died while it ran.
-    pub(crate) crashes: i16,
-    /// Whether completing it leaves rows to delete.
-    pub(crate) leftovers: bool,
-    /// What wrote the payload.
+    /// What wrote the payloads.
     pub(crate) version: i16,
     pub(crate) shape: i32,
+    /// Spent so far.
+    pub(crate) attempts: i16,
+    pub(crate) max_attempts: i16,
+    /// How many of their runners died while they ran.
+    pub(crate) crashes: i16,
+    pub(crate) claimed_at: Instant,
+    /// Ends the jobs when the runner cannot be sure of the lease any more.
+    pub(crate) trust: CancellationToken,
+}
+
+/// A claimed job on its way to a slot.
+pub(crate) struct Claimed {
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) position: usize,
+    pub(crate) id: i64,
+    pub(crate) enqueued_at: Timestamp,
+    /// How long it had been due when it was claimed.
+    pub(crate) waited: Waited,
+    /// Whether completing it leaves rows to delete.
+    pub(crate) leftovers: bool,
     pub(crate) payload: Body,
     pub(crate) options: Option<Box<JobOptions>>,
-    /// Ends the job when the runner cannot be sure of its lease any more.
-    pub(crate) trust: CancellationToken,
+    pub(crate) trace: Option<Arc<Trace>>,
+}
+
+impl Claimed {
+    /// What a handler is told.
+    pub(crate) fn attempt(&self) -> Attempt {
+        let mut attempt = Attempt::first(JobId(self.id), self.lease.queue.clone());
+        attempt.number = self.lease.number();
+        attempt.max = self.lease.max_attempts;
+        attempt.enqueued_at = self.enqueued_at.0;
+        attempt.trace.clone_from(&self.trace);
+        attempt
+    }
+}
+
+impl Lease {
+    fn read(row: &PgRow, shared: &Shared, trust: &CancellationToken) -> Result<Self, sqlx::Error> {
+        let (queue, kind): (&str, &str) = (row.try_get("queue")?, row.try_get("kind")?);
+        Ok(Self {
+            id: row.try_get("id")?,
+            queue: queue.into(),
+            lane: shared.room.lane(queue),
+            priority: row.try_get("priority")?,
+            kind: shared.kinds.by_name.get(kind).cloned(),
+            version: row.try_get("version")?,
+            shape: row.try_get("shape")?,
+            attempts: row.try_get("attempts")?,
+            max_attempts: row.try_get("max_attempts")?,
+            crashes: row.try_get("crashes")?,
+            claimed_at: Instant::now(),
+            trust: trust.clone(),
+        })
+    }
+
+    /// Which attempt at its jobs begins; 1 is the first.
+    pub(crate) fn number(&self) -> i16 {
+        self.attempts.saturating_add(1)
+    }
 }
 
 /// The options of a job; one that a newer program wrote in words unknown here runs by its type's.
@@ -54,37 +104,21 @@ fn trace(options: &mut JobOptions) -> Option<Arc<Trace>> {
     options.trace.take().map(|parent| Arc::new(Trace { parent, state }))
 }
 
-/// One lease as the claim returns it: the n-th elements are the n-th job.
+/// One lease with its jobs as the claim returns it: the n-th elements are the n-th job.
 pub(crate) struct Batch {
-    pub(crate) lease: Uuid,
+    pub(crate) lease: Arc<Lease>,
     ids: Vec<i64>,
     enqueued_ats: Vec<Timestamp>,
-    shapes: Vec<i32>,
-    priorities: Vec<i16>,
-    versions: Vec<i16>,
-    attempts: Vec<i16>,
-    max_attempts: Vec<i16>,
-    crashes: Vec<i16>,
-    queues: Packed,
-    kinds: Packed,
     payloads: Packed,
     options: Vec<Option<Json<serde_json::Value>>>,
 }
 
 impl Batch {
-    pub(crate) fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+    pub(crate) fn read(row: &PgRow, shared: &Shared, trust: &CancellationToken) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            lease: row.try_get("id")?,
+            lease: Arc::new(Lease::read(row, shared, trust)?),
             ids: row.try_get("ids")?,
             enqueued_ats: row.try_get("enqueued_ats")?,
-            shapes: row.try_get("shapes")?,
-            priorities: row.try_get("priorities")?,
-            versions: row.try_get("versions")?,
-            attempts: row.try_get("attempts")?,
-            max_attempts: row.try_get("max_attempts")?,
-            crashes: row.try_get("crashes")?,
-            queues: row.try_get("queues")?,
-            kinds: row.try_get("kinds")?,
             payloads: row.try_get("payloads")?,
             options: row.try_get("options")?,
         })
@@ -95,8 +129,8 @@ impl Batch {
     }
 
     /// What says when its jobs were due.
-    pub(crate) fn enqueued(&self) -> (Uuid, &[Timestamp], &[i16]) {
-        (self.lease, &self.enqueued_ats, &self.attempts)
+    pub(crate) fn enqueued(&self) -> (Uuid, &[Timestamp], i16) {
+        (self.lease.id, &self.enqueued_ats, self.lease.attempts)
     }
 
     pub(crate) fn large(&self) -> impl Iterator<Item = i64> {
@@ -114,58 +148,27 @@ impl Batch {
         self.options[n].as_ref().and_then(|Json(options)| options.get("held_while"))
     }
 
-    /// The last place of each queue.
-    pub(crate) fn reached(&self) -> HashMap<&str, Place> {
-        let mut reached = HashMap::new();
-        for n in 0..self.ids.len() {
-            let place = (self.priorities[n], self.ids[n]);
-            let last = reached.entry(self.queues.text(n)).or_insert(START);
-            *last = place.max(*last);
-        }
-        reached
+    /// The last place in its queue.
+    pub(crate) fn reached(&self) -> Place {
+        self.ids.iter().max().map_or(START, |last| (self.lease.priority, *last))
     }
 
     /// The n-th job.
-    pub(crate) fn job(
-        &self,
-        n: usize,
-        shared: &Shared,
-        queues: &[Arc<str>],
-        bodies: &mut HashMap<i64, Vec<u8>>,
-        now: Now<'_>,
-    ) -> Claimed {
+    pub(crate) fn job(&self, n: usize, bodies: &mut HashMap<i64, Vec<u8>>, dues: &Dues) -> Claimed {
         let id = self.ids[n];
-        let queue = queues.iter().find(|known| ***known == *self.queues.text(n)).cloned();
-        let mut attempt = Attempt::first(JobId(id), queue.unwrap_or_default());
-        attempt.number = self.attempts[n].saturating_add(1);
-        attempt.max = self.max_attempts[n];
-        attempt.enqueued_at = self.enqueued_ats[n].0;
         let mut options = self.options[n].as_ref().and_then(|Json(options)| readable(id, options.clone()));
-        attempt.trace = options.as_deref_mut().and_then(trace);
+        let trace = options.as_deref_mut().and_then(trace);
         let inline = self.payloads.body(n);
         Claimed {
-            lease: self.lease,
+            lease: self.lease.clone(),
             position: n,
-            priority: self.priorities[n],
-            kind: shared.kinds.by_name.get(self.kinds.text(n)).cloned(),
-            attempt,
-            claimed_at: now.at,
-            waited: now.dues.waited(self.lease, n, self.enqueued_ats[n].0),
-            crashes: self.crashes[n],
-            leftovers: inline.is_none() || self.attempts[n] > 0 || self.held_while(n).is_some(),
-            version: self.versions[n],
-            shape: self.shapes[n],
+            id,
+            enqueued_at: self.enqueued_ats[n],
+            waited: dues.waited(self.lease.id, n, self.enqueued_ats[n].0),
+            leftovers: inline.is_none() || self.lease.attempts > 0 || self.held_while(n).is_some(),
             payload: inline.or_else(|| bodies.remove(&id).map(Body::from)).unwrap_or_default(),
             options,
-            trust: now.trust.clone(),
+            trace,
         }
     }
-}
-
-/// The moment of a claim, the trust it was made on, and when its jobs were due.
-#[derive(Clone, Copy)]
-pub(crate) struct Now<'a> {
-    pub(crate) at: Instant,
-    pub(crate) trust: &'a CancellationToken,
-    pub(crate) dues: &'a Dues,
 }

@@ -10,8 +10,8 @@ use tokio::sync::{Notify, RwLock};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::batch::{Batch, Claimed, Now};
-use super::floor::{Floors, Place, START};
+use super::batch::{Batch, Claimed};
+use super::floor::{Floors, Place, Reached, START};
 use super::handle::add;
 use super::room::Reserved;
 use super::shared::Shared;
@@ -102,9 +102,10 @@ impl Claims {
         self.queues.rotate_left(1);
         let trust = self.shared.liveness.trust();
         let mut session = self.session.lend().await?;
-        let batches =
-            claimed(&self.shared, &together, &mut session, &self.queues, room.jobs(), self.turn).await?;
+        let asked = Asked { shared: &self.shared, queues: &self.queues, free: room.jobs(), turn: self.turn };
+        let (batches, from_start) = claimed(&asked, &together, &trust, &mut session).await?;
         drop(under_way);
+        together.floors().claimed(reached(&batches), from_start, Instant::now());
         let rest = async {
             let large = batches.iter().flat_map(Batch::large).collect::<Vec<_>>();
             let bodies = limited(bodies(&self.shared, &mut session, &large)).await?;
@@ -115,9 +116,9 @@ impl Claims {
             Ok((bodies, dues))
         };
         match rest.await {
-            Ok((bodies, dues)) => Ok(self.hand_over(&batches, bodies, room, &trust, &dues)),
+            Ok((bodies, dues)) => Ok(self.hand_over(&batches, bodies, room, &dues)),
             Err(error) => {
-                batches.iter().for_each(|batch| self.shared.ledger.forget(batch.lease));
+                batches.iter().for_each(|batch| self.shared.ledger.forget(batch.lease.id));
                 Err(error)
             }
         }
@@ -135,29 +136,21 @@ impl Claims {
         batches: &[Batch],
         mut bodies: HashMap<i64, Vec<u8>>,
         mut room: Reserved,
-        trust: &CancellationToken,
         dues: &Dues,
     ) -> usize {
-        let now = Instant::now();
-        let mut floors = self.together.floors();
-        for (queue, place) in batches.iter().flat_map(Batch::reached) {
-            floors.reached(queue, place, now);
-        }
-        drop(floors);
         let mut jobs = Vec::with_capacity(room.jobs());
         for batch in batches {
-            let now = Now { at: now, trust, dues };
-            jobs.extend((0..batch.len()).map(|n| batch.job(n, &self.shared, &self.queues, &mut bodies, now)));
+            jobs.extend((0..batch.len()).map(|n| batch.job(n, &mut bodies, dues)));
         }
         // A delete returns rows as they lie in the table.
-        jobs.sort_unstable_by_key(|job| (job.priority, job.attempt.id));
+        jobs.sort_unstable_by_key(|job| (job.lease.priority, job.id));
         let size = jobs.len();
         add(&self.shared.counts().claimed, size);
         for job in jobs {
-            room.fill(&job.attempt.queue);
+            room.fill(job.lease.lane);
             // The slots outlive the claimer; were they gone, the lease would be found by a rescuer.
             if let Err(unsent) = self.slots.send(job) {
-                self.shared.room.left(&unsent.0.attempt.queue);
+                self.shared.room.left(unsent.0.lease.lane);
             }
         }
         debug!(runner = %self.shared.name, size, "claimed");
@@ -165,46 +158,62 @@ impl Claims {
     }
 }
 
-/// Claims up to that many jobs and enters their leases into the books, before anything can fail: a lease that is not
-/// there is taken for a stranger's.
-async fn claimed(
-    shared: &Shared,
-    together: &Together,
-    session: &mut PgConnection,
-    queues: &[Arc<str>],
+/// The last place of each queue, and how many jobs of it there are.
+fn reached(batches: &[Batch]) -> HashMap<&str, Reached> {
+    let mut reached = HashMap::new();
+    for batch in batches {
+        let Reached { place, jobs } =
+            reached.entry(&*batch.lease.queue).or_insert(Reached { place: START, jobs: 0 });
+        *place = batch.reached().max(*place);
+        *jobs += batch.len();
+    }
+    reached
+}
+
+/// What to claim: up to that many jobs of these queues.
+struct Asked<'a> {
+    shared: &'a Shared,
+    queues: &'a [Arc<str>],
     free: usize,
     turn: Turn,
-) -> Result<Vec<Batch>, sqlx::Error> {
-    let started = Instant::now();
+}
+
+/// Claims, and enters the leases into the books before anything can fail: a lease that is not there is taken for a
+/// stranger's. Also says whether it began at the start.
+async fn claimed(
+    asked: &Asked<'_>,
+    together: &Together,
+    trust: &CancellationToken,
+    session: &mut PgConnection,
+) -> Result<(Vec<Batch>, bool), sqlx::Error> {
+    let (shared, started) = (asked.shared, Instant::now());
     let (rescan, places) = {
         let floors = together.floors();
         let rescan = floors.rescan_is_due(started);
         let place = |queue: &Arc<str>| if rescan { START } else { floors.of(queue, started) };
-        (rescan, queues.iter().map(place).collect::<Vec<_>>())
+        (rescan, asked.queues.iter().map(place).collect::<Vec<_>>())
     };
     // How long a rescan takes says when the next one is due: it is not to wait for others.
-    let turn = if rescan || free < LARGE_CLAIM { Turn::None } else { turn };
+    let turn = if rescan || asked.free < LARGE_CLAIM { Turn::None } else { asked.turn };
     let watch = Watch::start();
-    let rows = limited(claim(shared, session, queues, places.into_iter(), free, turn)).await?;
+    let rows = limited(claim(&Asked { turn, ..*asked }, places.into_iter(), session)).await?;
     if rescan {
         together.floors().rescanned(Instant::now(), started.elapsed());
     }
-    let batches = rows.iter().map(Batch::read).collect::<Result<Vec<_>, _>>()?;
+    let batches = rows.iter().map(|row| Batch::read(row, shared, trust)).collect::<Result<Vec<_>, _>>()?;
     shared.meter.claimed(watch, batches.iter().map(Batch::len).sum());
     for batch in &batches {
-        shared.ledger.add(batch.lease, batch.len());
+        shared.ledger.add(batch.lease.id, batch.len());
     }
-    Ok(batches)
+    Ok((batches, rescan))
 }
 
 async fn claim(
-    shared: &Shared,
-    session: &mut PgConnection,
-    queues: &[Arc<str>],
+    asked: &Asked<'_>,
     places: impl Iterator<Item = Place>,
-    free: usize,
-    turn: Turn,
+    session: &mut PgConnection,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
+    let Asked { shared, queues, free, turn } = *asked;
     let slots =
         queues.iter().map(|queue| i32::try_from(shared.room.free_in(queue, free)).unwrap_or(i32::MAX));
     let (priorities, ids): (Vec<i16>, Vec<i64>) = places.unzip();

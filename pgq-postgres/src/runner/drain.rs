@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use pgq_core::Outcome;
+use pgq_core::{JobId, Outcome};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
+use super::attempt::{attempt, ended};
 use super::batch::Claimed;
 use super::claim::Claims;
 use super::claimer::Claimer;
-use super::execute::{attempt, ended};
 use super::handle::add;
 use super::settle::Settler;
 use super::shared::Shared;
@@ -53,17 +53,21 @@ async fn drain_all(shared: &Arc<Shared>) -> Result<Vec<Drained>, Error> {
 }
 
 async fn drain_one(shared: &Arc<Shared>, mut job: Claimed, settler: &mut Settler) -> Drained {
-    let kind = job.kind.as_ref().map_or("", |kind| kind.name);
-    let (id, number, queue) = (job.attempt.id, job.attempt.number, job.attempt.queue.clone());
+    let kind = job.lease.kind.as_ref().map_or("", |kind| kind.name);
     let span = span::of(shared, &job);
     let outcome = attempt(shared, &mut job).instrument(span).await;
     match &outcome {
-        Some(outcome) => settler.end(ended(shared, job, outcome.clone())).await,
+        Some(outcome) => settler.end(ended(shared, &job, outcome.clone())).await,
         None => {
             add(&shared.counts().completed, 1);
-            shared.ledger.forget(job.lease);
+            shared.ledger.forget(job.lease.id);
         }
     }
-    shared.room.left(&queue);
-    Drained { id, kind, attempt: number, outcome: outcome.unwrap_or(Outcome::Complete) }
+    shared.room.left(job.lease.lane);
+    Drained {
+        id: JobId(job.id),
+        kind,
+        attempt: job.lease.number(),
+        outcome: outcome.unwrap_or(Outcome::Complete),
+    }
 }

@@ -1,283 +1,188 @@
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
-use pgq_core::{JobResult, Outcome, Run, Stored, decide};
+use pgq_core::Outcome;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, warn};
+use tokio::task::{JoinSet, consume_budget};
+use tokio::time::sleep_until;
+use tracing::{Instrument, warn};
 
+use super::attempt::{attempt, ended};
 use super::batch::Claimed;
 use super::handle::add;
-use super::ledger::{Afterlife, Ended};
 use super::room::ClosedRoom;
 use super::settle::ToSettle;
 use super::shared::Shared;
+use super::slots::{Slot, Slots};
 use super::span;
 use super::suspect::{self, ALONE_FROM};
-use crate::context::{Extension, InRunner};
 
 /// How long after its claim a job may wait for a slot. One that waits longer was prefetched because handlers were
 /// taken for quicker than they are; another runner may have a slot.
 const SLOT_PATIENCE: Duration = Duration::from_millis(150);
 
+/// How many jobs are taken over at a time.
+const BATCH: usize = 1000;
+
 /// Performs claimed jobs, as many at a time as there are slots. Ends when the claimer has ended and every job
 /// that was handed over has.
 pub(crate) async fn execute(
     shared: Arc<Shared>,
-    mut claimed: UnboundedReceiver<Claimed>,
+    claimed: UnboundedReceiver<Claimed>,
     ends: UnboundedSender<ToSettle>,
 ) {
-    let slots = Arc::new(Semaphore::new(shared.settings.slots));
-    let mut running = JoinSet::new();
-    while let Some(job) = claimed.recv().await {
-        while running.try_join_next().is_some() {}
-        let slot = if job.crashes >= ALONE_FROM {
-            all_slots(&shared, &slots, &job, &mut claimed, &ends).await
-        } else {
-            free_slot(&shared, &slots, &job).await
+    let slots = Arc::new(Slots::new(shared.settings.slots));
+    Executor { hands: Hands { shared, ends }, claimed, slots, tasks: JoinSet::new() }.run().await;
+}
+
+struct Executor {
+    hands: Hands,
+    claimed: UnboundedReceiver<Claimed>,
+    slots: Arc<Slots>,
+    /// One for each slot at work.
+    tasks: JoinSet<()>,
+}
+
+impl Executor {
+    async fn run(mut self) {
+        let stop = self.hands.shared.handle.stop.clone();
+        let mut batch = Vec::new();
+        loop {
+            let stalled_at = self.slots.waits_since().map(|since| since + SLOT_PATIENCE);
+            tokio::select! {
+                received = self.claimed.recv_many(&mut batch, BATCH) => if received == 0 { break },
+                () = stop.cancelled(), if stalled_at.is_some() => self.give_back_waiting(),
+                () = until(stalled_at) => self.look_for_stall(),
+            }
+            for job in batch.drain(..) {
+                self.start(job).await;
+            }
+            while self.tasks.try_join_next().is_some() {}
+        }
+        // The claimer ends at a stop only.
+        self.give_back_waiting();
+        self.wait_for_all().await;
+    }
+
+    /// Gives that job a slot, or lets it wait for one.
+    async fn start(&mut self, job: Claimed) {
+        if job.lease.crashes >= ALONE_FROM {
+            self.run_alone(job).await;
+        } else if let Some((slot, job)) = self.slots.take_or_wait(job) {
+            self.tasks.spawn(work(self.hands.clone(), slot, job));
+        }
+    }
+
+    /// Some job has waited for too long, unless a slot has taken it meanwhile.
+    fn look_for_stall(&self) {
+        if self.slots.waits_since().is_some_and(|since| since.elapsed() >= SLOT_PATIENCE) {
+            self.hands.shared.room.stalled();
+            self.give_back_waiting();
+        }
+    }
+
+    fn give_back_waiting(&self) {
+        for job in self.slots.withdraw() {
+            self.hands.give_back(job);
+        }
+    }
+
+    async fn wait_for_all(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// The whole runner for that job, which was aboard several crashes. Nothing is claimed until it has ended; what was
+    /// claimed before goes to other runners if that takes long.
+    async fn run_alone(&mut self, job: Claimed) {
+        let Self { hands, claimed, tasks, .. } = self;
+        let closed = ClosedRoom::of(&hands.shared);
+        let patience_ends = job.lease.claimed_at + SLOT_PATIENCE;
+        let alone = async {
+            // What came before it goes first.
+            while tasks.join_next().await.is_some() {}
+            suspect::all_recorded(&hands.ends).await;
+            let hands = hands.clone();
+            tasks.spawn(async move { hands.perform(job).await });
+            while tasks.join_next().await.is_some() {}
         };
-        match slot {
-            Slot::Free(slot) => {
-                let span = span::of(&shared, &job);
-                let work = perform(shared.clone(), job, slot, ends.clone());
-                // A job that nobody watches is not made larger by a span.
-                if span.is_disabled() {
-                    running.spawn(work)
-                } else {
-                    running.spawn(work.instrument(span))
-                };
+        let crowded = async {
+            sleep_until(patience_ends.into()).await;
+            while let Some(other) = claimed.recv().await {
+                hands.give_back(other);
             }
-            Slot::None => give_back(&shared, job, &ends),
-            Slot::Stalled => {
-                shared.room.stalled();
-                give_back(&shared, job, &ends);
-                while let Ok(job) = claimed.try_recv() {
-                    give_back(&shared, job, &ends);
-                }
+            // The claimer has ended; the job has not.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! { () = alone => {} () = crowded => {} }
+        drop(closed);
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A slot at work: that job, and then what waits.
+async fn work(hands: Hands, mut slot: Slot, job: Claimed) {
+    let mut next = Some(job);
+    while let Some(job) = next {
+        hands.perform(job).await;
+        // Jobs that are over at once leave the thread to others now and then.
+        consume_budget().await;
+        next = slot.next();
+    }
+}
+
+/// What a slot needs to have.
+#[derive(Clone)]
+struct Hands {
+    shared: Arc<Shared>,
+    ends: UnboundedSender<ToSettle>,
+}
+
+impl Hands {
+    async fn perform(&self, job: Claimed) {
+        // The runner stops, or the lease was lost while the job waited.
+        if self.shared.stopping() || job.lease.trust.is_cancelled() {
+            return self.give_back(job);
+        }
+        let span = span::of(&self.shared, &job);
+        if span.is_disabled() {
+            self.attempt(job).await;
+        } else {
+            // A job that nobody watches is not made larger by a span.
+            Box::pin(self.attempt(job).instrument(span)).await;
+        }
+    }
+
+    async fn attempt(&self, mut job: Claimed) {
+        let started = Instant::now();
+        match attempt(&self.shared, &mut job).await {
+            Some(outcome) => self.end(&job, outcome),
+            None => {
+                add(&self.shared.counts().completed, 1);
+                self.shared.tally.completed(&job.lease.queue);
+                self.shared.ledger.forget(job.lease.id);
             }
         }
+        self.shared.room.ended(job.lease.lane, started.elapsed());
     }
-    while running.join_next().await.is_some() {}
-}
 
-enum Slot {
-    Free(Place),
-    /// The runner stops, or has lost its leases.
-    None,
-    /// No slot in good time.
-    Stalled,
-}
+    fn give_back(&self, job: Claimed) {
+        if let Some(kind) = &job.lease.kind {
+            kind.meter.released(&job.lease.queue);
+        }
+        self.end(&job, Outcome::Release);
+        self.shared.room.left(job.lease.lane);
+    }
 
-/// Where a job runs, until this is dropped.
-struct Place {
-    _slots: OwnedSemaphorePermit,
-    /// Nothing else is claimed.
-    _alone: Option<ClosedRoom>,
-}
-
-impl Slot {
-    fn free(slots: OwnedSemaphorePermit) -> Self {
-        Self::Free(Place { _slots: slots, _alone: None })
-    }
-}
-
-async fn free_slot(shared: &Shared, slots: &Arc<Semaphore>, job: &Claimed) -> Slot {
-    if shared.stopping() || job.trust.is_cancelled() {
-        return Slot::None;
-    }
-    if let Ok(slot) = slots.clone().try_acquire_owned() {
-        return Slot::free(slot);
-    }
-    tokio::select! {
-        slot = slots.clone().acquire_owned() => slot.map_or(Slot::None, Slot::free),
-        () = shared.handle.stop.cancelled() => Slot::None,
-        () = job.trust.cancelled() => Slot::None,
-        () = sleep_until((job.claimed_at + SLOT_PATIENCE).into()) => Slot::Stalled,
-    }
-}
-
-/// The whole runner for that job, which was aboard several crashes: waits until nothing else runs. Nothing is
-/// claimed from now until it has ended; what was claimed before goes to other runners if that takes long.
-async fn all_slots(
-    shared: &Arc<Shared>,
-    slots: &Arc<Semaphore>,
-    job: &Claimed,
-    claimed: &mut UnboundedReceiver<Claimed>,
-    ends: &UnboundedSender<ToSettle>,
-) -> Slot {
-    if shared.stopping() || job.trust.is_cancelled() {
-        return Slot::None;
-    }
-    let closed = ClosedRoom::of(shared);
-    let alone = suspect::alone(shared, slots, ends);
-    let patience = sleep_until((job.claimed_at + SLOT_PATIENCE).into());
-    tokio::pin!(alone, patience);
-    let mut crowded = false;
-    loop {
-        tokio::select! {
-            slots = &mut alone => return match slots {
-                Some(slots) => Slot::Free(Place { _slots: slots, _alone: Some(closed) }),
-                None => Slot::None,
-            },
-            () = shared.handle.stop.cancelled() => return Slot::None,
-            () = job.trust.cancelled() => return Slot::None,
-            () = &mut patience, if !crowded => crowded = true,
-            Some(other) = claimed.recv(), if crowded => give_back(shared, other, ends),
+    fn end(&self, job: &Claimed, outcome: Outcome) {
+        if self.ends.send(ToSettle::Ended(ended(&self.shared, job, outcome))).is_err() {
+            // The settling part outlives every slot; were it gone, a rescuer would find the lease.
+            warn!(job = job.id, "the end of a job could not be settled");
         }
     }
-}
-
-fn give_back(shared: &Shared, job: Claimed, ends: &UnboundedSender<ToSettle>) {
-    let queue = job.attempt.queue.clone();
-    if let Some(kind) = &job.kind {
-        kind.meter.released(&queue);
-    }
-    end(shared, job, Outcome::Release, ends);
-    shared.room.left(&queue);
-}
-
-async fn perform(shared: Arc<Shared>, mut job: Claimed, slot: Place, ends: UnboundedSender<ToSettle>) {
-    let started = Instant::now();
-    let queue = job.attempt.queue.clone();
-    match attempt(&shared, &mut job).await {
-        Some(outcome) => end(&shared, job, outcome, &ends),
-        None => {
-            add(&shared.counts().completed, 1);
-            shared.tally.completed(&queue);
-            shared.ledger.forget(job.lease);
-        }
-    }
-    drop(slot);
-    shared.room.ended(&queue, started.elapsed());
-}
-
-/// Runs one attempt to its end, whatever the handler does. No outcome: the handler itself has completed the job.
-pub(crate) async fn attempt(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
-    let attempting =
-        job.kind.as_ref().map(|kind| kind.meter.begin(&job.attempt.queue, job.waited, job.claimed_at));
-    let outcome = decided(shared, job).await;
-    span::ended(outcome.as_ref());
-    if let Some(attempting) = attempting {
-        attempting.ended(outcome.as_ref());
-    }
-    outcome
-}
-
-async fn decided(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
-    let Some(kind) = job.kind.take() else {
-        // Claims name the kinds this runner knows; were another to slip through, it is not ours to fail.
-        return Some(Outcome::Release);
-    };
-    // Boxed, since few jobs need it and all are moved about with room for it.
-    if job.crashes > 0 && !Box::pin(suspect::begin(shared, job.lease)).await {
-        return Some(Outcome::Release);
-    }
-    let options = job.options.take();
-    let limit =
-        options.as_ref().and_then(|options| options.timeout()).or(kind.timeout).or(shared.settings.timeout);
-    let payload = std::mem::take(&mut job.payload);
-    let stored = Stored::new(job.version, job.shape, payload.as_bytes());
-    let (_entry, cancellation) = shared.running.enter(job.attempt.id.0);
-    let extension = Arc::new(Extension::InRunner(InRunner {
-        shared: shared.clone(),
-        lease: job.lease,
-        transactional: kind.transactional,
-        completed: AtomicBool::new(false),
-    }));
-    let run = Run {
-        attempt: job.attempt.clone(),
-        cancellation: cancellation.clone(),
-        runner: Some(extension.clone()),
-    };
-    let caught = AssertUnwindSafe(kind.handler.handle(stored, run)).catch_unwind();
-    let result = tokio::select! {
-        biased;
-        result = bounded(caught, limit, &cancellation, shared.settings.cancel_grace) => Some(result),
-        // Others may take the job from now on: it must not go on here.
-        () = job.trust.cancelled() => None,
-        () = overdue(shared, &cancellation) => None,
-    };
-    if extension.is_completed() {
-        return None;
-    }
-    let Some(result) = result else { return Some(Outcome::Release) };
-    let result =
-        result.unwrap_or_else(|panic| Err(format!("the handler panicked: {}", panic_text(&*panic)).into()));
-    let retry = options.as_ref().and_then(|options| options.retry.as_ref()).unwrap_or(&kind.retry);
-    let outcome = decide(result, job.attempt.number, job.attempt.max, retry, fastrand::f64());
-    debug!(id = %job.attempt.id, kind = kind.name, queue = %job.attempt.queue, attempt = job.attempt.number, ?outcome, "ended");
-    Some(outcome)
-}
-
-type Caught = Result<JobResult, Box<dyn std::any::Any + Send>>;
-
-/// The handler within its limit, if it has one. What few jobs need is boxed: every job is moved about with room for it.
-async fn bounded(
-    handler: impl Future<Output = Caught> + Send,
-    limit: Option<Duration>,
-    cancellation: &CancellationToken,
-    grace: Duration,
-) -> Caught {
-    match limit {
-        None => handler.await,
-        Some(limit) => Box::pin(limited(handler, limit, cancellation, grace)).await,
-    }
-}
-
-/// Cancels the attempt when its time is over, and drops it if it does not return soon after. A handler that
-/// returns in that time has its own word; one that is dropped has failed.
-async fn limited(
-    handler: impl Future<Output = Caught>,
-    limit: Duration,
-    cancellation: &CancellationToken,
-    grace: Duration,
-) -> Caught {
-    tokio::pin!(handler);
-    if let Ok(result) = timeout(limit, &mut handler).await {
-        return result;
-    }
-    cancellation.cancel();
-    match timeout(grace, &mut handler).await {
-        Ok(result) => result,
-        Err(_) => Ok(Err(format!("timed out after {limit:?}").into())),
-    }
-}
-
-/// Returns when a cancelled handler has had its time to return.
-async fn overdue(shared: &Shared, cancellation: &CancellationToken) {
-    cancellation.cancelled().await;
-    let grace = Box::pin(sleep(shared.settings.cancel_grace));
-    tokio::select! {
-        () = grace => {}
-        () = shared.handle.stop_now.cancelled() => {}
-    }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
-}
-
-fn end(shared: &Shared, job: Claimed, outcome: Outcome, ends: &UnboundedSender<ToSettle>) {
-    let id = job.attempt.id;
-    if ends.send(ToSettle::Ended(ended(shared, job, outcome))).is_err() {
-        // The settling part outlives every slot; were it gone, a rescuer would find the lease.
-        warn!(%id, "the end of a job could not be settled");
-    }
-}
-
-/// The end of that job, as it is settled.
-pub(crate) fn ended(shared: &Shared, job: Claimed, outcome: Outcome) -> Ended {
-    let afterlife = match outcome {
-        Outcome::Complete if shared.settings.keep_completed.is_some() => Afterlife::Kept,
-        Outcome::Complete if job.leftovers => Afterlife::Leftovers,
-        _ => Afterlife::None,
-    };
-    Ended { lease: job.lease, position: job.position, queue: job.attempt.queue, outcome, afterlife }
 }

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,12 @@ struct Held {
     done: Vec<u8>,
     /// How many of those the next flush records.
     unflushed: usize,
-    /// What the next flush must record beside the bits, and the queues of jobs that completed.
+    /// What the next flush must record beside the bits.
     remains: Vec<Remains>,
     /// What flushes before it recorded.
     recorded: Vec<Remains>,
-    completed_queues: HashSet<Arc<str>>,
+    /// The queue, once a job has completed.
+    completed_queue: Option<Arc<str>>,
     /// Since when something waits to be flushed.
     waiting_since: Option<Instant>,
 }
@@ -71,7 +72,8 @@ pub(crate) struct Flush {
     /// What was recorded before. It is said again, since a crash of the server may have undone it: bits without it would
     /// lose its jobs. What is still recorded does not change by it.
     pub(crate) again: Vec<Remains>,
-    pub(crate) completed_queues: HashSet<Arc<str>>,
+    /// The queue of the lease, if a job of it has completed since the last flush.
+    pub(crate) completed_queue: Option<Arc<str>>,
 }
 
 impl Flush {
@@ -95,7 +97,7 @@ impl Ledger {
             done: vec![0; size.div_ceil(8)],
             remains: Vec::new(),
             recorded: Vec::new(),
-            completed_queues: HashSet::new(),
+            completed_queue: None,
             waiting_since: None,
         };
         self.lock().insert(lease, held);
@@ -151,8 +153,8 @@ impl Held {
         self.ended += 1;
         self.unflushed += 1;
         self.waiting_since.get_or_insert(now);
-        if end.outcome == Outcome::Complete && !self.completed_queues.contains(&end.queue) {
-            self.completed_queues.insert(end.queue.clone());
+        if end.outcome == Outcome::Complete && self.completed_queue.is_none() {
+            self.completed_queue = Some(end.queue.clone());
         }
         if end.outcome != Outcome::Complete || end.afterlife != Afterlife::None {
             let Ended { position, queue, outcome, afterlife, .. } = end;
@@ -172,7 +174,7 @@ impl Held {
             whole: self.ended == self.size,
             remains,
             again,
-            completed_queues: std::mem::take(&mut self.completed_queues),
+            completed_queue: self.completed_queue.take(),
         }
     }
 }

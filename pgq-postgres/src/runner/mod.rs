@@ -2,6 +2,7 @@
 //! `start` checks and registers, `claim` takes jobs, `execute` performs them, `settle` records what became of
 //! them, `heartbeat` keeps the runner's name alive, `rescue` takes back what dead runners held, `shutdown` ends.
 
+mod attempt;
 mod batch;
 mod claim;
 mod claimer;
@@ -34,6 +35,7 @@ mod settings;
 mod settle;
 mod shared;
 mod shutdown;
+mod slots;
 mod span;
 mod start;
 mod suspect;

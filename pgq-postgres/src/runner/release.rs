@@ -58,6 +58,6 @@ fn release_of(lease: Uuid, positions: &[i32]) -> Flush {
         whole: true,
         remains: remains.collect(),
         again: Vec::new(),
-        completed_queues: Default::default(),
+        completed_queue: None,
     }
 }

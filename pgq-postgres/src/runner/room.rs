@@ -63,11 +63,11 @@ impl Reserved {
         self.jobs
     }
 
-    /// One more job of that queue is in hand.
-    pub(crate) fn fill(&mut self, queue: &str) {
+    /// One more job of that lane is in hand.
+    pub(crate) fn fill(&mut self, lane: Lane) {
         // The database gives no more than it was asked for.
         self.jobs = self.jobs.saturating_sub(1);
-        self.shared.room.took(queue);
+        self.shared.room.took(lane);
     }
 }
 
@@ -92,6 +92,10 @@ impl Drop for ClosedRoom {
         self.0.room.open();
     }
 }
+
+/// A queue of the runner's, to be found without its name; none is another's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lane(Option<usize>);
 
 /// How many jobs of one queue may be in hand, and how many are.
 struct Limit {
@@ -134,9 +138,13 @@ impl Room {
         }
     }
 
-    fn limit(&self, queue: &str) -> Option<&Limit> {
-        let at = self.limits.binary_search_by(|(name, _)| name.as_str().cmp(queue)).ok()?;
-        Some(&self.limits[at].1)
+    /// The lane of that queue.
+    pub(crate) fn lane(&self, queue: &str) -> Lane {
+        Lane(self.limits.binary_search_by(|(name, _)| name.as_str().cmp(queue)).ok())
+    }
+
+    fn limit(&self, lane: Lane) -> Option<&Limit> {
+        Some(&self.limits.get(lane.0?)?.1)
     }
 
     /// Sets aside room for as many jobs as it pays to claim now; 0 while enough are in hand.
@@ -161,7 +169,7 @@ impl Room {
 
     /// How many of those may be of that queue.
     pub(crate) fn free_in(&self, queue: &str, free: usize) -> usize {
-        let limit = self.limit(queue);
+        let limit = self.limit(self.lane(queue));
         limit.map_or(free, |limit| {
             limit.most.load(SeqCst).saturating_sub(limit.in_hand.load(SeqCst)).min(free)
         })
@@ -192,16 +200,16 @@ impl Room {
         self.limit_changed.notified().await;
     }
 
-    /// A job of that queue fills room that was reserved.
-    fn took(&self, queue: &str) {
-        if let Some(limit) = self.limit(queue) {
+    /// A job of that lane fills room that was reserved.
+    fn took(&self, lane: Lane) {
+        if let Some(limit) = self.limit(lane) {
             limit.in_hand.fetch_add(1, SeqCst);
         }
     }
 
-    /// One job of that queue has left the runner's hands.
-    pub(crate) fn left(&self, queue: &str) {
-        if let Some(limit) = self.limit(queue) {
+    /// One job of that lane has left the runner's hands.
+    pub(crate) fn left(&self, lane: Lane) {
+        if let Some(limit) = self.limit(lane) {
             limit.in_hand.fetch_sub(1, SeqCst);
             if limit.most.load(SeqCst) != UNLIMITED {
                 self.limit_changed.notify_one();
@@ -230,13 +238,13 @@ impl Room {
     }
 
     /// One job has left its slot after that time.
-    pub(crate) fn ended(&self, queue: &str, took: Duration) {
+    pub(crate) fn ended(&self, lane: Lane, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
         let mean = self.handler_nanos.load(Relaxed);
         // A lost update between two threads costs a sample of an average, nothing else.
         let next = if mean == 0 { nanos } else { mean - mean / 16 + nanos / 16 };
         self.handler_nanos.store(next.max(1), Relaxed);
-        self.left(queue);
+        self.left(lane);
     }
 
     fn prefetch(&self) -> usize {
@@ -264,7 +272,7 @@ mod tests {
         for (handler, prefetch) in [(1, 990), (2_000, 250), (100_000, 5), (2_000_000, 0)] {
             let room = room();
             room.in_hand.fetch_add(1, SeqCst);
-            room.ended("q", Duration::from_micros(handler));
+            room.ended(room.lane("q"), Duration::from_micros(handler));
             assert_eq!(room.reserve(), 10 + prefetch, "handlers of {handler} us");
             room.give_back(10 + prefetch);
             room.stalled();
@@ -276,13 +284,13 @@ mod tests {
     fn claims_again_when_half_of_the_prefetch_is_gone() {
         let room = room();
         room.in_hand.fetch_add(1, SeqCst);
-        room.ended("q", Duration::from_millis(10)); // 50 are prefetched
+        room.ended(room.lane("q"), Duration::from_millis(10)); // 50 are prefetched
         assert_eq!(room.reserve(), 60);
         for _ in 0..25 {
             assert_eq!(room.reserve(), 0);
-            room.left("q");
+            room.left(room.lane("q"));
         }
-        room.left("q");
+        room.left(room.lane("q"));
         assert_eq!(room.reserve(), 26);
         room.give_back(26);
         room.close();
@@ -293,7 +301,7 @@ mod tests {
     fn two_sessions_never_reserve_the_same_room() {
         let room = room();
         room.in_hand.fetch_add(1, SeqCst);
-        room.ended("q", Duration::from_micros(1));
+        room.ended(room.lane("q"), Duration::from_micros(1));
         let reserved = [room.reserve(), room.reserve(), room.reserve()];
         assert_eq!(reserved, [MAX_CLAIM, MAX_PREFETCH + 10 - MAX_CLAIM, 0]);
     }
@@ -302,18 +310,18 @@ mod tests {
     fn a_limited_queue_has_no_more_in_hand_than_its_limit() {
         let room = room();
         assert_eq!(room.reserve(), 10);
-        room.took("narrow");
+        room.took(room.lane("narrow"));
         assert_eq!((room.free_in("narrow", 9), room.free_in("q", 9)), (1, 9));
-        room.took("narrow");
+        room.took(room.lane("narrow"));
         assert_eq!(room.free_in("narrow", 8), 0);
-        room.left("narrow");
+        room.left(room.lane("narrow"));
         assert_eq!(room.free_in("narrow", 9), 1);
     }
 
     #[test]
     fn a_limit_set_while_running_counts_what_is_in_hand_already() {
         let room = room();
-        (0..3).for_each(|_| room.took("q"));
+        (0..3).for_each(|_| room.took(room.lane("q")));
         room.set_limits(&["q".to_owned(), "narrow".to_owned()], &[4, 1]);
         assert_eq!((room.free_in("q", 9), room.free_in("narrow", 9)), (1, 1));
         room.set_limits(&[], &[]);

@@ -323,8 +323,7 @@ async fn settle(
 }
 
 fn completed_queues<'a>(flushes: &[&'a Flush]) -> Vec<&'a str> {
-    let queues: HashSet<&str> =
-        flushes.iter().flat_map(|flush| flush.completed_queues.iter().map(|queue| &**queue)).collect();
+    let queues: HashSet<&str> = flushes.iter().filter_map(|flush| flush.completed_queue.as_deref()).collect();
     queues.into_iter().collect()
 }
 

@@ -14,7 +14,7 @@ const LEVEL: Level = Level::INFO;
 
 /// The span of the next attempt at that job: disabled, and then next to free, where nobody is interested.
 pub(crate) fn of(shared: &Shared, job: &Claimed) -> Span {
-    let queue = &*job.attempt.queue;
+    let queue = &*job.lease.queue;
     let span = info_span!(
         "perform",
         otel.name = %format_args!("perform {queue}"),
@@ -23,18 +23,18 @@ pub(crate) fn of(shared: &Shared, job: &Claimed) -> Span {
         messaging.operation.name = "perform",
         messaging.operation.type = "process",
         messaging.destination.name = queue,
-        messaging.message.id = %job.attempt.id,
+        messaging.message.id = %job.id,
         messaging.client.id = %shared.name,
-        pgq.kind = job.kind.as_ref().map(|kind| kind.name),
-        pgq.attempt = job.attempt.number,
-        pgq.max_attempts = job.attempt.max,
+        pgq.kind = job.lease.kind.as_ref().map(|kind| kind.name),
+        pgq.attempt = job.lease.number(),
+        pgq.max_attempts = job.lease.max_attempts,
         pgq.outcome = Empty,
         error.type = Empty,
         otel.status_code = Empty,
         otel.status_description = Empty,
     );
     if !span.is_disabled()
-        && let Some(trace) = &job.attempt.trace
+        && let Some(trace) = &job.trace
     {
         trace::join(&span, trace);
     }

@@ -1,10 +1,8 @@
 //! A job that was aboard a crash may be what caused it.
 
-use std::sync::Arc;
-
 use sqlx::query_scalar;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::settle::ToSettle;
@@ -14,19 +12,14 @@ use crate::connection::limited;
 /// From so many crashes on a job runs with nothing else in its runner.
 pub(crate) const ALONE_FROM: i16 = 2;
 
-/// All slots, once nothing runs and the end of everything that ran is recorded: a job that completed a moment ago
-/// must not be charged with a crash of the one that begins now. None if the settling part is gone.
-pub(crate) async fn alone(
-    shared: &Shared,
-    slots: &Arc<Semaphore>,
-    ends: &UnboundedSender<ToSettle>,
-) -> Option<OwnedSemaphorePermit> {
-    let all = u32::try_from(shared.settings.slots).unwrap_or(u32::MAX);
-    let slots = slots.clone().acquire_many_owned(all).await.ok()?;
+/// Returns once the end of everything that ran is recorded: a job that completed a moment ago must not be charged with a
+/// crash of the one that begins now.
+pub(crate) async fn all_recorded(ends: &UnboundedSender<ToSettle>) {
     let (told, recorded) = oneshot::channel();
-    ends.send(ToSettle::WhenRecorded(told)).ok()?;
-    recorded.await.ok()?;
-    Some(slots)
+    if ends.send(ToSettle::WhenRecorded(told)).is_ok() {
+        // The settling part outlives every slot; were it gone, nothing would be recorded any more.
+        let _ = recorded.await;
+    }
 }
 
 /// Notes that a suspect begins, so that a crash from now on counts against it; one that only waited in the

@@ -6,8 +6,8 @@ with held as (
 kept as (
     insert into pgq.finished (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, state,
                               queue, kind, payload, options, run_at)
-    select ids[1], enqueued_ats[1], shapes[1], priorities[1], versions[1], attempts[1] + 1, max_attempts[1],
-           crashes[1], 'completed', queues[1], kinds[1], payloads[1], options[1], run_ats[1]
+    select ids[1], enqueued_ats[1], shape, priority, version, attempts + 1, max_attempts, crashes, 'completed',
+           queue, kind, payloads[1], options[1], run_ats[1]
     from held where $3
 ),
 bodies as (
@@ -21,6 +21,6 @@ keys as (
         select ctid from pgq.unique_keys where job_id = any(array(select ids[1] from held)) for update skip locked))
 ),
 recovered as (
-    update pgq.queues q set slow_ms = 0, slow_until = null from held h where q.name = h.queues[1] and q.slow_ms > 0
+    update pgq.queues q set slow_ms = 0, slow_until = null from held h where q.name = h.queue and q.slow_ms > 0
 )
 select id from held

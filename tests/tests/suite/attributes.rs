@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgq_postgres::{Admin, Enqueue, Enqueued, Job};
-use pgq_tests::{count, with_database};
+use pgq_tests::{count, lease_each, with_database};
 use serde_json::json;
 use sqlx::Executor;
 
@@ -39,20 +39,21 @@ async fn jobs_are_found_by_their_indexed_fields_wherever_they_are() {
         let pool = db.pool();
         let far = Duration::from_secs(3600);
         let there = |user_id, state: &'static str| (bill(user_id, 1).to_enqueue().not_unique(), state);
-        for (job, state) in [there(7, "ready"), there(8, "ready"), there(7, "running"), there(7, "scheduled"), there(7, "cancelled")] {
+        for (job, state) in [
+            there(7, "ready"),
+            there(8, "ready"),
+            there(7, "running"),
+            there(7, "scheduled"),
+            there(7, "cancelled"),
+        ] {
             let job = if state == "scheduled" { job.after(far) } else { job.queue(state) };
             let id = job.enqueue(&pool).await.unwrap();
             if state == "cancelled" {
                 Admin::new(&pool).cancel(id).await.unwrap();
             }
         }
-        let lease = "with claimed as (delete from pgq.ready where queue = 'running' returning *) \
-             insert into pgq.leases (id, runner_id, ids, enqueued_ats, shapes, priorities, versions, attempts, \
-                                     max_attempts, crashes, queues, kinds, payloads, options, run_ats) \
-             select gen_random_uuid(), gen_random_uuid(), array[id], array[enqueued_at], array[shape], \
-                    array[priority], array[version], array[attempts], array[max_attempts], array[crashes], \
-                    array[queue], array[kind], array[payload], array[options], array[run_at] from claimed";
-        sqlx::query(lease).execute(&pool).await.unwrap();
+        let lease = lease_each("queue = 'running'", "gen_random_uuid()");
+        sqlx::query(sqlx::AssertSqlSafe(lease)).execute(&pool).await.unwrap();
         let found = "select state from pgq.jobs where kind = 'bill' and args @> $1 order by state";
         let found = sqlx::query_scalar::<_, String>(found).bind(json!({"user_id": 7})).fetch_all(&pool).await;
         assert_eq!(found.unwrap(), ["cancelled", "ready", "running", "scheduled"]);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgq_postgres::Enqueue;
-use pgq_tests::{Action, Ran, Running, Step, count, setting, states, with_database};
+use pgq_tests::{Action, Ran, Running, Step, count, lease_each, setting, states, with_database};
 
 use sqlx::Executor;
 
@@ -88,16 +88,12 @@ async fn a_lease_that_is_locked_holds_up_no_other_rescue() {
         pool.execute(
             "insert into pgq.runners (id, name, heartbeat_at, heartbeat_every, library, slots, queues, kinds, versions) \
              select md5(n::text)::uuid, n::text, now() - interval '1 hour', interval '1 s', '', 1, '{}', '{}', '{}' \
-             from generate_series(1, 2) n; \
-             with j as (delete from pgq.ready returning *) \
-             insert into pgq.leases (id, runner_id, ids, enqueued_ats, shapes, priorities, versions, attempts, \
-                                     max_attempts, crashes, queues, kinds, payloads, options, run_ats) \
-             select gen_random_uuid(), md5(row_number() over (order by id)::text)::uuid, array[id], array[enqueued_at], \
-                    array[shape], array[priority], array[version], array[attempts], array[max_attempts], \
-                    array[crashes], array[queue], array[kind], array[payload], array[options], array[run_at] from j",
+             from generate_series(1, 2) n",
         )
         .await
         .unwrap();
+        let lease = lease_each("true", "md5(row_number() over (order by id)::text)::uuid");
+        sqlx::query(sqlx::AssertSqlSafe(lease)).execute(&pool).await.unwrap();
         let mut stuck = pool.begin().await.unwrap();
         stuck.execute("select from pgq.leases where runner_id = md5('1')::uuid for update").await.unwrap();
         let beat = Duration::from_millis(200);

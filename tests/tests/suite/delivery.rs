@@ -1,7 +1,7 @@
 //! Every job is performed, by one runner, once.
 
 use pgq_postgres::Enqueue;
-use pgq_tests::{Action, Ran, Running, Step, count, states, with_database};
+use pgq_tests::{Action, Ran, Running, Step, count, lease_each, states, with_database};
 use sqlx::{Executor, query, query_scalar};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,17 +147,7 @@ async fn a_lease_that_its_owner_does_not_know_is_given_back() {
         let mut running = Running::start(db);
         running.ran().await;
         // As if the reply to a claim had been lost: the lease is there, its owner never heard of it.
-        Step::succeed(2).queue("aside").enqueue(&pool).await.unwrap();
-        query(
-            "with r as (delete from pgq.ready where queue = 'aside' returning *) \
-             insert into pgq.leases select gen_random_uuid(), (select id from pgq.runners), now(), null, null, true, \
-             array[id], array[enqueued_at], array[shape], array[priority], array[version], array[attempts], \
-             array[max_attempts], array[crashes], array['step'], array[kind], array[payload], array[options], \
-             array[run_at] from r",
-        )
-        .execute(&pool)
-        .await
-        .unwrap();
+        strange(&pool, 2).await;
         assert_eq!(running.ran().await, Ran { n: 2, attempt: 1 }, "with its attempt unspent");
         running.probe.open_gate(1);
         let (counts, _) = running.stop().await;
@@ -202,18 +192,12 @@ async fn one_job_with_unreadable_options_does_not_hold_up_the_others() {
 }
 
 async fn strange(pool: &sqlx::PgPool, n: i64) {
-    Step::succeed(n).queue("aside").enqueue(pool).await.unwrap();
-    query(
-        "with r as (delete from pgq.ready where queue = 'aside' returning *) \
-         insert into pgq.leases (id, runner_id, ids, enqueued_ats, shapes, priorities, versions, attempts, max_attempts, \
-         crashes, queues, kinds, payloads, options, run_ats) select gen_random_uuid(), (select id from pgq.runners), \
-         array[id], array[enqueued_at], array[shape], array[priority], array[version], array[attempts], \
-         array[max_attempts], array[crashes], array['step'], array[kind], array[payload], array[options], \
-         array[run_at] from r",
-    )
-    .execute(pool)
-    .await
-    .unwrap();
+    let mut tx = pool.begin().await.unwrap();
+    Step::succeed(n).queue("aside").enqueue(&mut *tx).await.unwrap();
+    query("update pgq.ready set queue = 'step' where queue = 'aside'").execute(&mut *tx).await.unwrap();
+    let lease = lease_each("true", "(select id from pgq.runners)");
+    query(sqlx::AssertSqlSafe(lease)).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgq_postgres::{Enqueue, JobId, Shape, encode};
-use pgq_tests::{Action, Ran, Running, Step, job, until_state, with_database};
+use pgq_tests::{Action, Ran, Running, Step, job, lease_each, until_state, with_database};
 use sqlx::{Executor, PgPool, query_scalar};
 
 /// Puts a step into ready as no enqueue would.
@@ -87,17 +87,12 @@ async fn jobs_at_their_limits_hold_up_no_rescue() {
         // All in one lease of a runner that died long ago.
         pool.execute(
             "insert into pgq.runners (id, name, heartbeat_at, heartbeat_every, library, slots, queues, kinds, versions) \
-             values (md5('1')::uuid, 'dead', '-infinity', '1 s', '', 1, '{}', '{}', '{}'); \
-             with j as (delete from pgq.ready returning *) \
-             insert into pgq.leases (id, runner_id, ids, enqueued_ats, shapes, priorities, versions, attempts, \
-                                     max_attempts, crashes, queues, kinds, payloads, options, run_ats) \
-             select gen_random_uuid(), md5('1')::uuid, array_agg(id), array_agg(enqueued_at), array_agg(shape), \
-                    array_agg(priority), array_agg(version), array_agg(attempts), array_agg(max_attempts), \
-                    array_agg(crashes), array_agg(queue), array_agg(kind), array_agg(payload), array_agg(options), \
-                    array_agg(run_at) from j",
+             values (md5('1')::uuid, 'dead', '-infinity', '1 s', '', 1, '{}', '{}', '{}')",
         )
         .await
         .unwrap();
+        let lease = sqlx::AssertSqlSafe(lease_each("true", "md5('1')::uuid"));
+        sqlx::query(lease).execute(&pool).await.unwrap();
         let beat = Duration::from_millis(200);
         let mut running = Running::start_with(db, |runner| runner.heartbeat_interval(beat));
         assert_eq!(running.ran().await, Ran { n: 1, attempt: 2 });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use pgq_postgres::telemetry::{JOBS_BUCKETS, METRICS, MetricKind, SECONDS_BUCKETS};
 use pgq_postgres::{Admin, Enqueue, enqueue_all};
-use pgq_tests::{Action, Running, Step, count, until_state, with_database};
+use pgq_tests::{Action, Running, Step, count, lease_each, until_state, with_database};
 use sqlx::{PgPool, query};
 
 /// Collects what this thread tells.
@@ -153,15 +153,9 @@ async fn leave_to_a_rescuer(pool: &PgPool) {
     Step::of(2, Action::Succeed).enqueue(&mut *tx).await.unwrap();
     let dead = "insert into pgq.runners (id, name, heartbeat_at, heartbeat_every, library, slots, queues, kinds, versions) \
                 values ('00000000-0000-0000-0000-00000000000b', 'dead', now() - interval '1 hour', '1 second', '', 1, '{}', '{}', '{}')";
-    let lease = "with job as (delete from pgq.ready returning *) \
-                 insert into pgq.leases (id, runner_id, ids, enqueued_ats, shapes, priorities, versions, attempts, max_attempts, \
-                 crashes, queues, kinds, payloads, options, run_ats) \
-                 select gen_random_uuid(), '00000000-0000-0000-0000-00000000000b', array[id], array[enqueued_at], array[shape], \
-                 array[priority], array[version], array[attempts], array[max_attempts], array[crashes], array[queue], array[kind], \
-                 array[payload], array[options], array[run_at] from job";
-    for statement in [dead, lease] {
-        query(statement).execute(&mut *tx).await.unwrap();
-    }
+    let lease = lease_each("true", "'00000000-0000-0000-0000-00000000000b'::uuid");
+    query(dead).execute(&mut *tx).await.unwrap();
+    query(sqlx::AssertSqlSafe(lease)).execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
 }
 
