@@ -313,8 +313,9 @@ $$;
 -- Locks the jobs that a runner should claim next, with `for update skip locked`, and tells where they are: of each queue up
 -- to its `slots` from its floor on, `most` of all queues together, of these kinds, and no payloads newer than `versions`.
 -- Of large claims two are under way at a time, since each walks over what the others have locked: the third waits for its
--- turn, or is only to `try` and gets nothing. They begin where the latest of them, of whatever runner, has ended. Other
--- claims take no turn and begin at their floor. A function, since a statement would go by what it saw before it waited.
+-- turn, or is only to `try` and gets nothing. They begin where the latest of them has ended, of whatever runner that knows
+-- the same kinds. Other claims take no turn and begin at their floor. A function, since a statement would go by what it
+-- saw before it waited.
 create function pgq.lock_next(turn text, queues text[], slots integer[], floor_priorities smallint[], floor_ids bigint[],
                               most integer, kinds text[], versions smallint[])
 returns tid[]
@@ -337,6 +338,7 @@ begin
         left join pgq.queues q on q.name = w.queue collate "C"
         left join lateral (
             select l.priority, l.last_id from pgq.leases l
+            join pgq.runners r on r.id = l.runner_id and r.kinds = lock_next.kinds and r.versions = lock_next.versions
             where l.queue = w.queue collate "C" and l.last_id is not null and turn <> 'none'
               and l.claimed_at > clock_timestamp() - interval '100 ms'
             order by l.queue desc, l.claimed_at desc limit 1) l on true
