@@ -45,13 +45,13 @@ create table pgq.leases (
     shape         integer       not null,
     priority      smallint      not null,
     version       smallint      not null,
-    attempts      smallint      not null,
-    max_attempts  smallint      not null,
     crashes       smallint      not null,
     queue         text collate "C" not null,
     kind          text collate "C" not null,
     ids           bigint[]      not null,
     enqueued_ats  timestamptz[] not null,
+    attempts      smallint[]    not null,
+    max_attempts  smallint[]    not null,
     payloads      bytea[]       not null,
     options       jsonb[]       not null,
     run_ats       timestamptz[] not null,
@@ -62,8 +62,9 @@ create table pgq.leases (
 
 -- A lease lives for milliseconds: compressing it costs more than writing it.
 alter table pgq.leases
-    alter ids set storage external, alter enqueued_ats set storage external, alter payloads set storage external,
-    alter options set storage external, alter run_ats set storage external;
+    alter ids set storage external, alter enqueued_ats set storage external, alter attempts set storage external,
+    alter max_attempts set storage external, alter payloads set storage external, alter options set storage external,
+    alter run_ats set storage external;
 
 create index leases_reached on pgq.leases (queue, claimed_at) where last_id is not null;
 
@@ -76,10 +77,11 @@ returns table (lease_id uuid, runner_id uuid, started boolean, "position" intege
                crashes smallint, queue text, kind text, payload bytea, options jsonb, run_at timestamptz)
 language sql stable as $$
     select lease.id, lease.runner_id, lease.started, (j.position - 1)::integer, j.id, j.enqueued_at,
-           lease.shape, lease.priority, lease.version, least(lease.attempts, 32766::smallint), lease.max_attempts,
+           lease.shape, lease.priority, lease.version, least(j.attempts, 32766::smallint), j.max_attempts,
            least(lease.crashes, 32766::smallint), lease.queue, lease.kind, j.payload, j.options, j.run_at
-    from unnest(lease.ids, lease.enqueued_ats, lease.payloads, lease.options, lease.run_ats)
-        with ordinality as j (id, enqueued_at, payload, options, run_at, position)
+    from unnest(lease.ids, lease.enqueued_ats, lease.attempts, lease.max_attempts, lease.payloads, lease.options,
+                lease.run_ats)
+        with ordinality as j (id, enqueued_at, attempts, max_attempts, payload, options, run_at, position)
     where coalesce(get_bit(lease.done, (j.position - 1)::integer), 0) <> 1 -- most are not, which the planner takes from <>
 $$;
 

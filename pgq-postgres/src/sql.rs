@@ -162,8 +162,8 @@ mod tests {
             let (mut owner, mut rescuer) = (db.connect().await.unwrap(), db.connect().await.unwrap());
             sqlx::raw_sql(
                 "insert into pgq.leases values ('00000000-0000-0000-0000-00000000000a', \
-                 '00000000-0000-0000-0000-00000000000b', now(), null, null, true, null, 0, 0, 1, 0, 4, 0, 'q', 'k', \
-                 '{1,2}', array[now(), now()], '{x,y}', \
+                 '00000000-0000-0000-0000-00000000000b', now(), null, null, true, null, 0, 0, 1, 0, 'q', 'k', \
+                 '{1,2}', array[now(), now()], '{0,0}', '{4,4}', '{x,y}', \
                  array[null, null]::jsonb[], array[null, null]::timestamptz[])",
             )
             .execute(&mut owner)
@@ -264,8 +264,8 @@ mod tests {
         with_database(async |db| {
             let mut session = db.connect().await.unwrap();
             let leased = "insert into pgq.leases values ('00000000-0000-0000-0000-00000000000a', \
-                 '00000000-0000-0000-0000-00000000000b', now(), null, null, true, null, 0, 0, 1, 0, 4, 0, 'q', 'k', \
-                 '{1,2,3}', array[now(), now(), now()], '{x,y,z}', \
+                 '00000000-0000-0000-0000-00000000000b', now(), null, null, true, null, 0, 0, 1, 0, 'q', 'k', \
+                 '{1,2,3}', array[now(), now(), now()], '{0,0,0}', '{4,4,4}', '{x,y,z}', \
                  array[null, null, null]::jsonb[], array[null, null, null]::timestamptz[])";
             sqlx::raw_sql(leased).execute(&mut session).await.unwrap();
             let statements = Statements::for_schema("pgq");
@@ -297,8 +297,8 @@ mod tests {
             let mut session = db.connect().await.unwrap();
             // Of two jobs the first is settled.
             let leased = "insert into pgq.leases values ('00000000-0000-0000-0000-00000000000a', \
-                 '00000000-0000-0000-0000-00000000000b', now(), '\\x01', null, true, null, 0, 0, 1, 0, 4, 0, 'q', 'k', \
-                 '{1,2}', array[now(), now()], '{x,y}', \
+                 '00000000-0000-0000-0000-00000000000b', now(), '\\x01', null, true, null, 0, 0, 1, 0, 'q', 'k', \
+                 '{1,2}', array[now(), now()], '{0,0}', '{4,4}', '{x,y}', \
                  array[null, null]::jsonb[], array[null, null]::timestamptz[])";
             sqlx::raw_sql(leased).execute(&mut session).await.unwrap();
             let statements = Statements::for_schema("pgq");

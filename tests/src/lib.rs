@@ -73,10 +73,10 @@ pub async fn until_asleep(pool: &PgPool, runners: i64) {
 pub fn lease_each(condition: &str, runner: &str) -> String {
     format!(
         "with claimed as (delete from pgq.ready where {condition} returning *) \
-         insert into pgq.leases (id, runner_id, shape, priority, version, attempts, max_attempts, crashes, queue, kind, ids, \
-                                 enqueued_ats, payloads, options, run_ats) \
-         select gen_random_uuid(), {runner}, shape, priority, version, attempts, max_attempts, crashes, queue, kind, array[id], \
-                array[enqueued_at], array[payload], array[options], array[run_at] from claimed"
+         insert into pgq.leases (id, runner_id, shape, priority, version, crashes, queue, kind, ids, \
+                                 enqueued_ats, attempts, max_attempts, payloads, options, run_ats) \
+         select gen_random_uuid(), {runner}, shape, priority, version, crashes, queue, kind, array[id], \
+                array[enqueued_at], array[attempts], array[max_attempts], array[payload], array[options], array[run_at] from claimed"
     )
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Lease {
 }
 
 /// What a runner needs of a lease, decoded as the runner has to.
-type Row = (Uuid, Vec<i64>, String, i16, Vec<Option<Vec<u8>>>);
+type Row = (Uuid, Vec<i64>, String, Vec<i16>, Vec<Option<Vec<u8>>>);
 
 /// Takes so many jobs of the queue, if there are any.
 pub(crate) async fn claim(

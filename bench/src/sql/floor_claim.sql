@@ -6,10 +6,10 @@ with claimed as (
         order by queue, priority, id limit $2 for update skip locked))
     returning *
 )
-insert into pgq.leases (id, runner_id, shape, priority, version, attempts, max_attempts, crashes, queue, kind,
-                        ids, enqueued_ats, payloads, options, run_ats)
-select gen_random_uuid(), $3, min(shape), min(priority), min(version), min(attempts), min(max_attempts), min(crashes), $1, min(kind),
-       array_agg(id), array_agg(enqueued_at), array_agg(payload), array_agg(options),
+insert into pgq.leases (id, runner_id, shape, priority, version, crashes, queue, kind, ids, enqueued_ats,
+                        attempts, max_attempts, payloads, options, run_ats)
+select gen_random_uuid(), $3, min(shape), min(priority), min(version), min(crashes), $1, min(kind),
+       array_agg(id), array_agg(enqueued_at), array_agg(attempts), array_agg(max_attempts), array_agg(payload), array_agg(options),
        array_agg(run_at)
 from claimed
 having count(*) > 0

@@ -68,7 +68,7 @@ impl Dues {
     pub(crate) async fn of<'a>(
         _: &Shared,
         _: &mut PgConnection,
-        _: impl Iterator<Item = (Uuid, &'a [Timestamp], i16)>,
+        _: impl Iterator<Item = (Uuid, &'a [Timestamp], &'a [i16])>,
     ) -> Result<Self, sqlx::Error> {
         Ok(Self)
     }

@@ -80,8 +80,8 @@ async fn decided(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
     let result =
         result.unwrap_or_else(|panic| Err(format!("the handler panicked: {}", panic_text(&*panic)).into()));
     let retry = options.as_ref().and_then(|options| options.retry.as_ref()).unwrap_or(&kind.retry);
-    let outcome = decide(result, lease.number(), lease.max_attempts, retry, fastrand::f64());
-    debug!(id = job.id, kind = kind.name, queue = %lease.queue, attempt = lease.number(), ?outcome, "ended");
+    let outcome = decide(result, job.number, job.max_attempts, retry, fastrand::f64());
+    debug!(id = job.id, kind = kind.name, queue = %lease.queue, attempt = job.number, ?outcome, "ended");
     Some(outcome)
 }
 

@@ -28,9 +28,6 @@ pub(crate) struct Lease {
     /// What wrote the payloads.
     pub(crate) version: i16,
     pub(crate) shape: i32,
-    /// Spent so far.
-    pub(crate) attempts: i16,
-    pub(crate) max_attempts: i16,
     /// How many of their runners died while they ran.
     pub(crate) crashes: i16,
     pub(crate) claimed_at: Instant,
@@ -43,6 +40,9 @@ pub(crate) struct Claimed {
     pub(crate) lease: Arc<Lease>,
     pub(crate) position: usize,
     pub(crate) id: i64,
+    /// Which attempt begins; 1 is the first.
+    pub(crate) number: i16,
+    pub(crate) max_attempts: i16,
     pub(crate) enqueued_at: Timestamp,
     /// How long it had been due when it was claimed.
     pub(crate) waited: Waited,
@@ -57,8 +57,8 @@ impl Claimed {
     /// What a handler is told.
     pub(crate) fn attempt(&self) -> Attempt {
         let mut attempt = Attempt::first(JobId(self.id), self.lease.queue.clone());
-        attempt.number = self.lease.number();
-        attempt.max = self.lease.max_attempts;
+        attempt.number = self.number;
+        attempt.max = self.max_attempts;
         attempt.enqueued_at = self.enqueued_at.0;
         attempt.trace.clone_from(&self.trace);
         attempt
@@ -76,17 +76,10 @@ impl Lease {
             kind: shared.kinds.by_name.get(kind).cloned(),
             version: row.try_get("version")?,
             shape: row.try_get("shape")?,
-            attempts: row.try_get("attempts")?,
-            max_attempts: row.try_get("max_attempts")?,
             crashes: row.try_get("crashes")?,
             claimed_at: Instant::now(),
             trust: trust.clone(),
         })
-    }
-
-    /// Which attempt at its jobs begins; 1 is the first.
-    pub(crate) fn number(&self) -> i16 {
-        self.attempts.saturating_add(1)
     }
 }
 
@@ -109,6 +102,8 @@ pub(crate) struct Batch {
     pub(crate) lease: Arc<Lease>,
     ids: Vec<i64>,
     enqueued_ats: Vec<Timestamp>,
+    attempts: Vec<i16>,
+    max_attempts: Vec<i16>,
     payloads: Packed,
     options: Vec<Option<Json<serde_json::Value>>>,
 }
@@ -119,6 +114,8 @@ impl Batch {
             lease: Arc::new(Lease::read(row, shared, trust)?),
             ids: row.try_get("ids")?,
             enqueued_ats: row.try_get("enqueued_ats")?,
+            attempts: row.try_get("attempts")?,
+            max_attempts: row.try_get("max_attempts")?,
             payloads: row.try_get("payloads")?,
             options: row.try_get("options")?,
         })
@@ -129,8 +126,8 @@ impl Batch {
     }
 
     /// What says when its jobs were due.
-    pub(crate) fn enqueued(&self) -> (Uuid, &[Timestamp], i16) {
-        (self.lease.id, &self.enqueued_ats, self.lease.attempts)
+    pub(crate) fn enqueued(&self) -> (Uuid, &[Timestamp], &[i16]) {
+        (self.lease.id, &self.enqueued_ats, &self.attempts)
     }
 
     pub(crate) fn large(&self) -> impl Iterator<Item = i64> {
@@ -163,9 +160,11 @@ impl Batch {
             lease: self.lease.clone(),
             position: n,
             id,
+            number: self.attempts[n].saturating_add(1),
+            max_attempts: self.max_attempts[n],
             enqueued_at: self.enqueued_ats[n],
             waited: dues.waited(self.lease.id, n, self.enqueued_ats[n].0),
-            leftovers: inline.is_none() || self.lease.attempts > 0 || self.held_while(n).is_some(),
+            leftovers: inline.is_none() || self.attempts[n] > 0 || self.held_while(n).is_some(),
             payload: inline.or_else(|| bodies.remove(&id).map(Body::from)).unwrap_or_default(),
             options,
             trace,

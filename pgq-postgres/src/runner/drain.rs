@@ -64,10 +64,5 @@ async fn drain_one(shared: &Arc<Shared>, mut job: Claimed, settler: &mut Settler
         }
     }
     shared.room.left(job.lease.lane);
-    Drained {
-        id: JobId(job.id),
-        kind,
-        attempt: job.lease.number(),
-        outcome: outcome.unwrap_or(Outcome::Complete),
-    }
+    Drained { id: JobId(job.id), kind, attempt: job.number, outcome: outcome.unwrap_or(Outcome::Complete) }
 }

@@ -9,12 +9,11 @@ with claimed as (
     where r.ctid = any((select pgq.lock_next($10, $1, $2, $3, $4, $5, $6, $7))::tid[])
     returning r.*
 )
-insert into pgq.leases (id, runner_id, started, last_id, shape, priority, version, attempts, max_attempts, crashes, queue,
-                        kind, ids, enqueued_ats, payloads, options, run_ats)
-select gen_random_uuid(), $9, crashes = 0, case when count(*) >= 250 then max(id) end, shape, priority, version, attempts,
-       max_attempts, crashes, queue, kind, array_agg(id), array_agg(enqueued_at), array_agg(payload), array_agg(options),
-       array_agg(run_at)
+insert into pgq.leases (id, runner_id, started, last_id, shape, priority, version, crashes, queue, kind, ids,
+                        enqueued_ats, attempts, max_attempts, payloads, options, run_ats)
+select gen_random_uuid(), $9, crashes = 0, case when count(*) >= 250 then max(id) end, shape, priority, version, crashes,
+       queue, kind, array_agg(id), array_agg(enqueued_at), array_agg(attempts), array_agg(max_attempts),
+       array_agg(payload), array_agg(options), array_agg(run_at)
 from claimed
-group by kind, queue, shape, priority, version, attempts, max_attempts, crashes,
-         case when kind = any($8) or crashes > 0 then id end
-returning id, shape, priority, version, attempts, max_attempts, crashes, queue, kind, ids, enqueued_ats, payloads, options
+group by kind, queue, shape, priority, version, crashes, case when kind = any($8) or crashes > 0 then id end
+returning id, shape, priority, version, crashes, queue, kind, ids, enqueued_ats, attempts, max_attempts, payloads, options

@@ -6,7 +6,7 @@ with held as (
 kept as (
     insert into pgq.finished (id, enqueued_at, shape, priority, version, attempts, max_attempts, crashes, state,
                               queue, kind, payload, options, run_at)
-    select ids[1], enqueued_ats[1], shape, priority, version, attempts + 1, max_attempts, crashes, 'completed',
+    select ids[1], enqueued_ats[1], shape, priority, version, attempts[1] + 1, max_attempts[1], crashes, 'completed',
            queue, kind, payloads[1], options[1], run_ats[1]
     from held where $3
 ),

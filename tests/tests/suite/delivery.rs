@@ -125,11 +125,13 @@ async fn an_outcome_changes_nothing_once_the_lease_is_lost() {
         let mut running = Running::start(db);
         running.ran().await;
         // What a rescuer does while this runner does not notice.
-        pool.execute("with l as (delete from pgq.leases returning *) insert into pgq.ready (id, shape, priority, \
-                      version, attempts, max_attempts, queue, kind, payload) select ids[1], shapes[1], priorities[1], \
-                      versions[1], 1, max_attempts[1], 'elsewhere', kinds[1], payloads[1] from l")
-            .await
-            .unwrap();
+        pool.execute(
+            "with l as (delete from pgq.leases returning *) insert into pgq.ready (id, shape, priority, \
+                      version, attempts, max_attempts, queue, kind, payload) select ids[1], shape, priority, \
+                      version, 1, max_attempts[1], 'elsewhere', kind, payloads[1] from l",
+        )
+        .await
+        .unwrap();
         running.probe.open_gate(1);
         running.until(|counts| counts.lease_lost == 1).await;
         running.stop().await;

@@ -193,8 +193,8 @@ async fn a_lost_lease_takes_the_effect_with_it() {
         // What a rescuer does while this runner does not notice.
         pool.execute(
             "with l as (delete from pgq.leases returning *) insert into pgq.ready (id, shape, priority, version, \
-             attempts, max_attempts, queue, kind, payload) select ids[1], shapes[1], priorities[1], versions[1], 1, \
-             max_attempts[1], 'elsewhere', kinds[1], payloads[1] from l",
+             attempts, max_attempts, queue, kind, payload) select ids[1], shape, priority, version, 1, \
+             max_attempts[1], 'elsewhere', kind, payloads[1] from l",
         )
         .await
         .unwrap();

@@ -53,14 +53,14 @@ impl Dues {
     pub(crate) async fn of<'a>(
         shared: &Shared,
         session: &mut PgConnection,
-        leases: impl Iterator<Item = (Uuid, &'a [Timestamp], i16)>,
+        leases: impl Iterator<Item = (Uuid, &'a [Timestamp], &'a [i16])>,
     ) -> Result<Self, sqlx::Error> {
         let now = shared.meter.clock.now();
         let young = now.map(|now| now - YOUNG);
         let asked: Vec<Uuid> = leases
             .filter(|(_, enqueued_ats, attempts)| {
                 let is_old = |at: &Timestamp| young.is_some_and(|young| at.0 < young);
-                *attempts > 0 || enqueued_ats.iter().any(is_old)
+                enqueued_ats.iter().any(is_old) || attempts.iter().any(|attempts| *attempts > 0)
             })
             .map(|(lease, ..)| lease)
             .collect();

@@ -285,9 +285,9 @@ impl Driver {
     }
 
     async fn read_leases(&self, state: &State, session: &mut PgConnection) -> Vec<Lease> {
-        let all = "select l.id, l.runner_id, l.started, j.id, l.attempts, l.crashes, \
+        let all = "select l.id, l.runner_id, l.started, j.id, j.attempts, l.crashes, \
                    coalesce(get_bit(l.done, (j.n - 1)::int), 0) = 1, coalesce(l.cancelled @> array[j.id], false) \
-                   from pgq.leases l, unnest(l.ids) with ordinality j (id, n) \
+                   from pgq.leases l, unnest(l.ids, l.attempts) with ordinality j (id, attempts, n) \
                    order by l.id, j.n";
         let mut leases: Vec<Lease> = Vec::new();
         for row in query(all).fetch_all(session).await.unwrap() {
