@@ -494,7 +494,7 @@ end
 $$;
 
 -- Fires the ticks of a schedule, in order, if that is still what it waits for, and sets its next one. Returns how many
--- jobs there are of them; null if somebody else fired, or fires just now. All of it is one statement of its runner's: a
+-- new jobs there are of them; null if somebody else fired, or fires just now. All of it is one statement of its runner's: a
 -- runner that is stopped or killed at any moment holds no lock. It waits a second for those of others, as on the key of a
 -- unique job that somebody is about to enqueue.
 create function pgq.fire_schedule(the_name text, the_revision integer, expected timestamptz, ticks timestamptz[],
@@ -507,6 +507,7 @@ declare
     large bytea;
     tick  timestamptz;
     jobs  integer := 0;
+    made  integer := 0;
 begin
     select c.* into s from pgq.schedules c
     where c.name = the_name and c.revision = the_revision and c.next_at = expected and c.next_at <= now()
@@ -528,8 +529,9 @@ begin
         if s.unique_key is null then
             perform pgq.put_waiting(job, large);
             s.last_job := job.id;
+            made := made + 1;
         else
-            select e.id into s.last_job
+            select e.id, made + (e.outcome = 'new')::integer into s.last_job, made
             from pgq.enqueue_unique(job, large, s.unique_key, s.held_while, s.unique_period, s.on_conflict) e;
         end if;
         update pgq.schedule_ticks t set job_id = s.last_job where t.schedule = s.name and t.tick_at = tick;
@@ -539,7 +541,7 @@ begin
     if jobs > 0 and exists (select from pgq.sleepers z where z.queue = s.queue and z.asleep) then
         perform pg_notify(wake_channel, s.queue);
     end if;
-    return jobs;
+    return made;
 end
 $$;
 

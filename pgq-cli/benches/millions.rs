@@ -59,6 +59,10 @@ async fn measure(pool: &PgPool) -> usize {
     slow += timed("status: jobs by state", async || drop(admin.states().await.unwrap())).await;
     slow += timed("status: queues", async || drop(admin.queues().await.unwrap())).await;
     slow += timed("status: runners", async || drop(admin.runners(0).await.unwrap())).await;
+    slow += timed("status", async || {
+        (admin.states().await.unwrap(), admin.queues().await.unwrap(), admin.runners(0).await.unwrap());
+    })
+    .await;
     slow += timed("job: by id", async || assert!(admin.job(JobId(77)).await.unwrap().is_some())).await;
     slow += timed("explain", async || assert!(admin.explain(JobId(77)).await.unwrap().is_some())).await;
     let of = Filter::new;

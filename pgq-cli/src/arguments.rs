@@ -12,6 +12,18 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// The program that they are mounted in, where it was told.
+    #[arg(skip)]
+    pub(crate) program: Option<clap::Command>,
+}
+
+impl Arguments {
+    /// Tells which program they are mounted in, as by `Program::command()` of clap's `CommandFactory`. Completions are those of the
+    /// whole program then, under its name; without, they are those of `pgq`.
+    #[must_use]
+    pub fn mounted_in(self, program: clap::Command) -> Self {
+        Self { program: Some(program), ..self }
+    }
 }
 
 /// What every command takes.

@@ -26,6 +26,10 @@ impl Failure {
         ))
     }
 
+    pub(crate) fn no_schedule(name: &str) -> Self {
+        Self::failed(format!("there is no schedule {name:?}: `pgq schedules` lists what there is"))
+    }
+
     pub(crate) fn print(&self) -> ExitCode {
         eprintln!("error: {}", self.text);
         ExitCode::from(self.code)
@@ -42,6 +46,7 @@ impl From<Error> for Failure {
             Error::NotMigrated { schema, found, needed } => Self::failed(format!(
                 "the schema {schema:?} has migration {found} and this program needs {needed}: run `pgq migrate`"
             )),
+            Error::NoSchedule(name) => Self::no_schedule(name),
             Error::Name(_) | Error::Setting(_) | Error::RunAtTooLate => Self::usage(error.to_string()),
             Error::Database(source) => Self::failed(database(source)),
             _ => Self::failed(error.to_string()),

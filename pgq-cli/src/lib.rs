@@ -7,9 +7,10 @@
 //! ```no_run
 //! use std::process::ExitCode;
 //!
-//! use clap::Parser;
+//! use clap::{CommandFactory, Parser};
 //!
 //! #[derive(Parser)]
+//! #[command(name = "shop")]
 //! enum Program {
 //!     /// Run jobs.
 //!     Work,
@@ -23,7 +24,7 @@
 //!         Program::Work => ExitCode::SUCCESS, // Runner::from_registry() ..
 //!         Program::Jobs(arguments) => {
 //!             let registry = pgq_postgres::Registry::linked().expect("every job has a kind of its own");
-//!             pgq_cli::run(&registry, arguments).await
+//!             pgq_cli::run(&registry, arguments.mounted_in(Program::command())).await
 //!         }
 //!     }
 //! }

@@ -85,6 +85,7 @@ statements! {
     poll,
     prune,
     prune_audit,
+    prune_by_hand,
     prune_ticks,
     put_schedule,
     queue_statistics,

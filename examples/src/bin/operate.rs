@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use pgq_postgres::{
     Context, Enqueue, Job, JobError, JobResult, Perform, Prepared, Registry, Runner, enqueue_all, migrate,
 };
@@ -19,6 +19,7 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 
 #[derive(Parser)]
+#[command(name = "operate")]
 enum Program {
     /// Enqueue jobs and run them, until ctrl-c.
     Work {
@@ -36,7 +37,7 @@ enum Program {
 async fn main() -> ExitCode {
     let result = match Program::parse() {
         Program::Jobs(arguments) => match Registry::linked() {
-            Ok(registry) => return pgq_cli::run(&registry, *arguments).await,
+            Ok(registry) => return pgq_cli::run(&registry, arguments.mounted_in(Program::command())).await,
             Err(error) => Err(error.into()),
         },
         Program::Work { rate, database_url } => work(&database_url, rate).await,

@@ -7,6 +7,9 @@ pub struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn print(arguments: &Arguments) {
-    generate(arguments.shell, &mut crate::command(), "pgq", &mut std::io::stdout());
+/// Those of a program in which the commands are mounted, or of `pgq`.
+pub(crate) fn print(arguments: &Arguments, program: Option<clap::Command>) {
+    let mut program = program.unwrap_or_else(crate::command);
+    let name = program.get_name().to_owned();
+    generate(arguments.shell, &mut program, name, &mut std::io::stdout());
 }

@@ -27,10 +27,10 @@ use crate::failure::Failure;
 use change::Verb;
 
 pub(crate) async fn run(registry: &Registry, arguments: Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { globals, command } = arguments;
+    let Arguments { globals, command, program } = arguments;
     match command {
         Command::Completions(arguments) => {
-            completions::print(&arguments);
+            completions::print(&arguments, program);
             return Ok(ExitCode::SUCCESS);
         }
         Command::Migrate => return migrate::run(&Database::connect(&globals).await?, globals.json).await,

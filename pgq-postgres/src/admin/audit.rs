@@ -19,14 +19,15 @@ pub struct Change {
     pub role: String,
     /// Who, by the word of the program; see [`Admin::actor`].
     pub actor: Option<String>,
-    /// `retry`, `cancel`, `discard`, `reprioritise`, `reschedule`, `pause`, `resume` or `limit`; `put_schedule`,
-    /// `change_schedule`, `pause_schedule`, `resume_schedule` or `delete_schedule`, with its name in the detail.
+    /// `retry`, `cancel`, `discard`, `reprioritise`, `reschedule`, `pause`, `resume` or `limit`; `prune`, with state, age and
+    /// number in the detail, or `prune_audit`, with age and number; `put_schedule`, `change_schedule`, `pause_schedule`,
+    /// `resume_schedule` or `delete_schedule`, with its name in the detail.
     pub action: String,
     /// The queue that was changed.
     pub queue: Option<String>,
-    /// How many jobs were: each batch of a bulk change has a row.
+    /// How many jobs were: each batch of a bulk change, or of pruning, has a row.
     pub jobs: u64,
-    /// The filter of a bulk change, or what was set.
+    /// The filter of a bulk change, what was set, or what was pruned.
     pub detail: Option<Value>,
 }
 

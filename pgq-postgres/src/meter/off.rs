@@ -46,6 +46,8 @@ impl RunnerMeter {
 
     pub(crate) fn rescued(&self, _: usize) {}
 
+    pub(crate) fn fired(&self, _: &str, _: &str, _: usize) {}
+
     pub(crate) fn database_failed(&self) {}
 
     pub(crate) fn unserved(&self, _: usize) {}

@@ -69,6 +69,8 @@ struct Coming {
     cron: String,
     timezone: String,
     missed: Missed,
+    kind: String,
+    queue: String,
     next_at: Timestamp,
     now: Timestamp,
 }
@@ -81,6 +83,8 @@ impl FromRow<'_, PgRow> for Coming {
             cron: row.try_get("cron")?,
             timezone: row.try_get("timezone")?,
             missed: missed(row.try_get("missed")?, row.try_get("missed_most")?),
+            kind: row.try_get("kind")?,
+            queue: row.try_get("queue")?,
             next_at: row.try_get("next_at")?,
             now: row.try_get("now")?,
         })
@@ -132,6 +136,7 @@ impl Scheduler {
             Err(error) => error.to_string(),
         };
         add(&self.shared.counts().database_errors, 1);
+        self.shared.meter.database_failed();
         let (runner, name) = (&self.shared.name, &schedule.name);
         error!(%runner, schedule = %name, error = %problem, "a schedule cannot be fired; trying again in {LEFT_OUT:?}");
         self.left_out.push((schedule.name.clone(), Instant::now() + LEFT_OUT));
@@ -162,8 +167,10 @@ impl Scheduler {
         debug!(schedule = schedule.name, jobs, "fired");
         if jobs > 0 {
             add(&self.shared.counts().fired, jobs);
-            self.shared.wake.notify_one();
+            self.shared.meter.fired(&schedule.queue, &schedule.kind, jobs);
         }
+        // Also where there is no new job: a unique one that waits may have been moved to now.
+        self.shared.wake.notify_one();
         Ok(true)
     }
 

@@ -196,9 +196,40 @@ async fn bulk_changes_go_through_thousands_in_batches() {
             .await
             .unwrap();
         assert_eq!(bob, count(&pool, "pgq.audit").await, "every batch is on record");
-        assert_eq!(admin.prune(State::Cancelled, Duration::ZERO).await.unwrap(), 2500);
-        assert_eq!(admin.prune_audit(Duration::ZERO).await.unwrap(), u64::try_from(bob).unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pruning_by_hand_leaves_a_row_for_each_batch_that_deleted_something() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let admin = Admin::new(&pool).actor("carol");
+        let job = Step::succeed(1).enqueue(&pool).await.unwrap().id();
+        admin.cancel(job).await.unwrap();
+        let fill = "insert into pgq.finished (id, enqueued_at, finished_at, shape, priority, version, attempts, max_attempts, \
+                                              crashes, state, queue, kind) \
+                    select nextval('pgq.job_ids'), now(), now() - interval '1 day', 0, 0, 1, 1, 1, 0, 'cancelled', 'q', 'k' \
+                    from generate_series(1, 1250)";
+        pool.execute(fill).await.unwrap();
+        assert_eq!(admin.prune(State::Completed, Duration::ZERO).await.unwrap(), 0);
+        assert_eq!(admin.prune(State::Cancelled, HOUR).await.unwrap(), 1250);
         assert!(admin.prune(State::Ready, HOUR).await.unwrap_err().to_string().contains("not pruned"));
+        assert_eq!(states(&pool).await, [("cancelled".to_owned(), 1)]);
+        assert_eq!(actions(&pool).await[1..], [("prune".to_owned(), 1000), ("prune".to_owned(), 250)]);
+        let last = admin.audit(1).await.unwrap().remove(0);
+        assert_eq!(last.actor.as_deref(), Some("carol"));
+        assert_eq!(
+            last.detail,
+            Some(serde_json::json!({"state": "cancelled", "age": "01:00:00", "jobs": 250}))
+        );
+        pool.execute("insert into pgq.audit (action) select 'pause' from generate_series(1, 1997)").await.unwrap();
+        assert_eq!(admin.prune_audit(HOUR).await.unwrap(), 0);
+        assert_eq!(admin.prune_audit(Duration::ZERO).await.unwrap(), 2000, "but not what it notes itself");
+        let changes = admin.audit(10).await.unwrap();
+        let noted: Vec<_> = changes.iter().map(|change| (&*change.action, change.actor.as_deref())).collect();
+        assert_eq!(noted, [("prune_audit", Some("carol")); 2]);
+        assert_eq!(changes[0].detail, Some(serde_json::json!({"age": "00:00:00", "changes": 1000})));
     })
     .await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use pgq_postgres::telemetry::{JOBS_BUCKETS, METRICS, MetricKind, SECONDS_BUCKETS};
-use pgq_postgres::{Admin, Enqueue, enqueue_all};
+use pgq_postgres::{Admin, Enqueue, Missed, Schedule, Schedules, Unique, enqueue_all};
 use pgq_tests::{Action, Running, Step, count, lease_each, until_state, with_database};
 use sqlx::{PgPool, query};
 
@@ -229,6 +229,34 @@ async fn an_enqueue_that_made_no_job_is_not_counted() {
         enqueue_all(&pool, [job(), job()]).await.unwrap();
         until_state(&pool, first, "ready").await;
         assert_eq!(of_steps(&told, "pgq_enqueued_total"), Some(1.0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn jobs_of_schedules_count_as_enqueued_by_the_runner_that_fires() {
+    with_database(async |db| {
+        let recorder = recorder();
+        let told = recorder.handle();
+        let _here = metrics::set_default_local_recorder(&recorder);
+        let pool = db.pool();
+        let schedules = Schedules::new(&pool);
+        let unique = Step::succeed(1).unique_by(Unique::while_unfinished(), "one").unwrap().queue("nobody");
+        for (name, job) in [("often", Step::succeed(1).to_enqueue()), ("once", unique)] {
+            let schedule = Schedule::new(name, "0 0 1 1 *", job).unwrap();
+            schedules.put(schedule.missed(Missed::All(3))).await.unwrap();
+        }
+        schedules.put(Schedule::new("broken", "0 0 1 1 *", Step::succeed(1)).unwrap()).await.unwrap();
+        let due = "update pgq.schedules set cron = case name when 'broken' then 'at noon' else '* * * * *' end, \
+                   next_at = date_trunc('minute', now() - interval '1 hour')";
+        query(due).execute(&pool).await.unwrap();
+        let running = Running::start(db);
+        running.until(|counts| counts.fired == 4 && counts.database_errors == 1).await;
+        assert_eq!(of_steps(&told, "pgq_enqueued_total"), Some(3.0));
+        let of_unique = value(&told, "pgq_enqueued_total{queue=\"nobody\",kind=\"step\"}");
+        assert_eq!(of_unique, Some(1.0), "the other ticks found its key held");
+        assert_eq!(value(&told, "pgq_database_errors_total"), Some(1.0), "one cannot be fired");
+        running.stop().await;
     })
     .await;
 }

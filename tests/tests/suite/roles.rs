@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use pgq_devdb::Database;
+use pgq_postgres::admin::State;
 use pgq_postgres::{
     Admin, Cancelled, Enqueue, Enqueued, JobId, Schema, Unique, enqueue_all, grants_sql, migrate,
 };
@@ -189,6 +190,12 @@ async fn an_operator_takes_no_job_from_a_runner() {
         {
             assert_eq!(refusal(&operator, allowed).await, None, "{allowed}");
         }
+        let admin = Admin::new(&operator);
+        admin.cancel(Step::succeed(1).enqueue(&operator).await.unwrap()).await.unwrap();
+        assert_eq!(admin.prune(State::Cancelled, Duration::ZERO).await.unwrap(), 1);
+        assert_eq!(count(&db.pool(), "pgq.audit where action = 'prune'").await, 1);
+        admin.prune_audit(Duration::ZERO).await.unwrap_err();
+        assert_eq!(Admin::new(&in_role(db, "pgq_owner")).prune_audit(Duration::ZERO).await.unwrap(), 2);
     })
     .await;
 }

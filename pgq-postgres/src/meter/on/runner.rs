@@ -4,8 +4,8 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use super::Clock;
 use crate::telemetry::{
-    CLAIM_JOBS, CLAIM_SECONDS, DATABASE_ERRORS, LEASE_LOST, RESCUED, SETTLE_JOBS, SETTLE_SECONDS, SLOTS,
-    UNSERVED_KINDS, describe,
+    CLAIM_JOBS, CLAIM_SECONDS, DATABASE_ERRORS, ENQUEUED, LEASE_LOST, RESCUED, SETTLE_JOBS, SETTLE_SECONDS,
+    SLOTS, UNSERVED_KINDS, describe,
 };
 
 /// When something began.
@@ -76,6 +76,12 @@ impl RunnerMeter {
 
     pub(crate) fn rescued(&self, jobs: usize) {
         self.rescued.increment(jobs as u64);
+    }
+
+    /// Jobs of a schedule, whose queue and kind this program may not know.
+    pub(crate) fn fired(&self, queue: &str, kind: &str, jobs: usize) {
+        counter!(ENQUEUED.name, "queue" => queue.to_owned(), "kind" => kind.to_owned())
+            .increment(jobs as u64);
     }
 
     pub(crate) fn database_failed(&self) {
