@@ -31,7 +31,7 @@ pub struct ErrorGroup {
     pub error: String,
     /// The job of that.
     pub last_job: JobId,
-    /// The kinds of those jobs that wait or have ended.
+    /// The kinds of those jobs that are scheduled, run or have ended; jobs that are ready are not looked for.
     pub kinds: Vec<String>,
 }
 

@@ -128,9 +128,10 @@ fn sentence(job: &JobDetails, facts: &Facts) -> String {
         State::Scheduled => {
             let left = facts.until(summary.run_at);
             match last_error {
-                _ if left == "0 s" => {
-                    "it is due now, and moves to its queue with the next look of any runner".into()
-                }
+                _ if left == "0 s" => match obstacle(job, facts) {
+                    Some(obstacle) => format!("it is due now, but {obstacle}"),
+                    None => "it is due now, and moves to its queue with the next look of any runner".into(),
+                },
                 Some(error) if summary.attempts > 0 => {
                     format!("attempt {} failed ({error}): it is retried in {left}", summary.attempts)
                 }
@@ -151,39 +152,51 @@ fn running(job: &JobDetails, facts: &Facts) -> String {
     )
 }
 
-/// The first thing that stands in its way.
-fn ready(job: &JobDetails, facts: &Facts) -> String {
+/// The first thing that keeps every runner from it, whatever stands before it.
+fn obstacle(job: &JobDetails, facts: &Facts) -> Option<String> {
     let (queue, kind) = (&job.summary.queue, &job.summary.kind);
     if facts.paused_at.is_some() {
-        return format!("its queue {queue} is paused since {}: resume it", facts.since(facts.paused_at));
+        return Some(format!(
+            "its queue {queue} is paused since {}: resume it",
+            facts.since(facts.paused_at)
+        ));
     }
     if facts.runners == 0 {
-        return "no runner lives: start one".into();
+        return Some("no runner lives: start one".into());
     }
     if facts.serving == 0 {
-        return format!(
+        return Some(format!(
             "none of the {} living runners serves its queue {queue}: add it to .queues(..) of one",
             facts.runners
-        );
+        ));
     }
     if facts.know_kind == 0 {
         let elsewhere = if facts.know_kind_elsewhere > 0 { "; runners of other queues do" } else { "" };
-        return format!(
+        return Some(format!(
             "no runner of its queue {queue} knows its kind {kind}{elsewhere}: deploy a program that does"
-        );
+        ));
     }
     if facts.know_version == 0 {
-        return format!(
+        return Some(format!(
             "no runner of its queue {queue} reads version {} of its kind {kind}: deploy a newer program",
             job.version
-        );
+        ));
     }
     if facts.slow_until.is_some() {
-        return format!(
+        return Some(format!(
             "a handler slowed its queue {queue} down: it goes on in {}",
             facts.until(facts.slow_until)
-        );
+        ));
     }
+    None
+}
+
+/// The first thing that stands in its way.
+fn ready(job: &JobDetails, facts: &Facts) -> String {
+    if let Some(obstacle) = obstacle(job, facts) {
+        return obstacle;
+    }
+    let queue = &job.summary.queue;
     let ahead = match facts.ahead {
         Count::Exactly(0) => "it is the next of its queue".to_owned(),
         ahead => format!("{ahead} jobs of its queue stand before it"),
@@ -195,6 +208,11 @@ fn ready(job: &JobDetails, facts: &Facts) -> String {
         _ if facts.in_hand >= facts.slots => {
             format!("all {} slots of the runners that know it are taken; {ahead}", facts.slots)
         }
+        // What a runner was set to at its start stands in no table.
+        _ if facts.running_here > 0 => format!(
+            "{ahead}: it runs as soon as a runner comes to it, or, where its runners were given a Runner::queue_limit for \
+             {queue}, once fewer of its jobs run"
+        ),
         _ => format!("{ahead}: it runs as soon as a runner comes to it"),
     }
 }

@@ -43,7 +43,7 @@ pub use bulk::Bulk;
 pub use cancel::Cancelled;
 pub use change::{Changed, When};
 pub use count::{COUNT_LIMIT, Count, StateCounts};
-pub use doctor::{Finding, Severity};
+pub use doctor::{Finding, OLD_TRANSACTION, Severity};
 pub use errors::ErrorGroup;
 pub use explain::Explanation;
 pub use filter::{Filter, State, UnknownState};

@@ -1,10 +1,14 @@
 -- Failures of the last $1, at most the last $2 of them, in groups of errors that differ in numbers, ids and quoted texts
 -- alone: the $3 largest groups.
-with last as materialized (
-    select f.job_id, f.at, f.crash, f.error, coalesce(d.kind, s.kind) as kind
+with running as materialized (
+    select id, kind from pgq.leased
+),
+last as materialized (
+    select f.job_id, f.at, f.crash, f.error, coalesce(d.kind, s.kind, r.kind) as kind
     from (select * from pgq.failures where at >= now() - $1::interval order by at desc limit $2) f
     left join pgq.finished d on d.id = f.job_id
     left join pgq.scheduled s on s.id = f.job_id
+    left join running r on r.id = f.job_id -- the ready table has no index on ids, and may hold millions
 ),
 marked as materialized (
     select l.*, md5(regexp_replace(regexp_replace(
