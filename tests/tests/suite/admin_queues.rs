@@ -124,6 +124,10 @@ async fn explain_names_what_stands_in_the_way() {
         assert_eq!(admin.explain(JobId(987_654)).await.unwrap(), None);
         let job = Step::succeed(1).enqueue(&pool).await.unwrap().id();
         assert_eq!(explained(&pool, job).await, "no runner lives: start one");
+        let overdue = Step::succeed(0).after(HOUR).enqueue(&pool).await.unwrap().id();
+        query("update pgq.scheduled set run_at = now() - interval '1 second'").execute(&pool).await.unwrap();
+        assert_eq!(explained(&pool, overdue).await, "it is due now, but no runner lives: start one");
+        admin.cancel(overdue).await.unwrap();
         let mut running = Running::start(db);
         running.ran().await;
         let lost = Step::succeed(2).queue("lost").enqueue(&pool).await.unwrap().id();
