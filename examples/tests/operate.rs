@@ -38,7 +38,7 @@ async fn a_payload_is_shown_as_json_without_what_is_sensitive() {
         assert_eq!(job["payload"], json!({"value": {"user_id": 7, "token": "***"}}));
         assert_eq!(job["args"], json!({"user_id": 7}));
         let said = operate(&url, &["jobs", "job", &id]).await;
-        assert!(said.contains(r#"payload   {"user_id":7,"token":"***"}"#), "{said}");
+        assert!(said.contains(r#""token":"***""#) && said.contains(r#""user_id":7"#), "{said}");
         assert!(!told.contains("let me in") && !said.contains("let me in"), "{told}{said}");
     })
     .await;

@@ -60,7 +60,9 @@ async fn measure(pool: &PgPool) -> usize {
     slow += timed("status: queues", async || drop(admin.queues().await.unwrap())).await;
     slow += timed("status: runners", async || drop(admin.runners(0).await.unwrap())).await;
     slow += timed("status", async || {
-        (admin.states().await.unwrap(), admin.queues().await.unwrap(), admin.runners(0).await.unwrap());
+        admin.states().await.unwrap();
+        admin.queues().await.unwrap();
+        admin.runners(0).await.unwrap();
     })
     .await;
     slow += timed("job: by id", async || assert!(admin.job(JobId(77)).await.unwrap().is_some())).await;

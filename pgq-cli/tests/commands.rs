@@ -197,14 +197,11 @@ async fn a_job_that_does_not_exist_is_no_success() {
         ] {
             let (code, text, complaint) = support::run(db, command).await;
             assert_eq!(code, 1, "{command:?}: {text}{complaint}");
-            assert_eq!(
-                (&*text, &*complaint),
-                (
-                    "job 987654 does not exist: it completed and is gone, or never was\n",
-                    "error: 1 of 1 jobs stay as they are\n"
-                ),
-                "{command:?}"
+            assert!(
+                text.starts_with("job 987654 ") && text.ends_with(" or never was\n"),
+                "{command:?}: {text}"
             );
+            assert_eq!(complaint, "error: 1 of 1 jobs stay as they are\n", "{command:?}");
         }
         let (code, text, _) = support::run(db, &["retry", "987654", "--json"]).await;
         let text: Value = serde_json::from_str(&text).unwrap();

@@ -1,5 +1,6 @@
 //! What doctor finds, through the binary: each finding says what is the case and what to do.
 
+#[expect(dead_code, reason = "the tests of all commands use the rest of it")]
 #[path = "support/mod.rs"]
 mod support;
 
@@ -83,7 +84,14 @@ async fn a_role_is_told_what_it_may_not_do_and_may_not_see() {
         raw_sql(AssertSqlSafe(grants_sql(&Schema::default()))).execute(&pool).await.unwrap();
         let viewer = in_role(db, "pgq_viewer");
         let viewer = ["--database-url", &*viewer];
-        finds(db, &viewer, "role", &["pgq_viewer may neither enqueue, claim nor operate"], "fine for looking").await;
+        finds(
+            db,
+            &viewer,
+            "role",
+            &["pgq_viewer may neither enqueue, claim nor operate"],
+            "fine for looking",
+        )
+        .await;
         let hidden = ["sessions of other roles cannot be seen"];
         finds(db, &viewer, "transactions", &hidden, "grant pg_read_all_stats to pgq_viewer").await;
         let operator = in_role(db, "pgq_operator");

@@ -48,6 +48,7 @@ statements! {
     delete_schedule,
     doctor_queues,
     doctor_roles,
+    doctor_runners,
     doctor_tables,
     doctor_transactions,
     #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "only metrics ask"))]

@@ -52,7 +52,7 @@ enum Action {
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
+#[group(id = "what", required = true, multiple = true)]
 struct Change {
     /// Another cron expression, as in "0 9 * * mon-fri".
     #[arg(long, value_name = "EXPRESSION")]

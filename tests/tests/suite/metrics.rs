@@ -241,7 +241,7 @@ async fn jobs_of_schedules_count_as_enqueued_by_the_runner_that_fires() {
         let _here = metrics::set_default_local_recorder(&recorder);
         let pool = db.pool();
         let schedules = Schedules::new(&pool);
-        let unique = Step::succeed(1).unique_by(Unique::while_unfinished(), "one").unwrap().queue("nobody");
+        let unique = Step::succeed(1).to_enqueue().unique_by(Unique::while_unfinished(), "one").unwrap().queue("nobody");
         for (name, job) in [("often", Step::succeed(1).to_enqueue()), ("once", unique)] {
             let schedule = Schedule::new(name, "0 0 1 1 *", job).unwrap();
             schedules.put(schedule.missed(Missed::All(3))).await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{query_as, query_scalar};
 
-use super::Admin;
+use super::{Admin, seconds};
 use crate::Error;
 use crate::migrate::NEWEST;
 
@@ -71,38 +71,34 @@ impl Admin {
 
     async fn runner_findings(&self) -> Result<Vec<Finding>, Error> {
         const CHECK: &str = "runners";
-        let runners = self.runners(0).await?;
-        let (alive, dead): (Vec<_>, Vec<_>) = runners.iter().partition(|runner| runner.alive);
-        let mut findings = Vec::new();
-        if alive.is_empty() {
-            findings.push(Finding::problem(
-                CHECK,
-                "no runner lives",
-                "start a program that calls Runner::run",
-            ));
-        } else {
-            findings.push(Finding::fine(CHECK, format!("{} live", alive.len())));
-        }
-        for runner in dead {
-            let silent = runner.silent.as_secs();
-            let remedy = if alive.is_empty() {
-                "start a runner: it takes the jobs back"
-            } else {
-                "a living runner takes its jobs back within a minute; if this stays, look into the runners' logs"
-            };
-            findings.push(Finding::warning(
-                CHECK,
-                format!("{} is silent for {silent} s", runner.name),
-                remedy,
-            ));
-        }
         let ours = env!("CARGO_PKG_VERSION");
-        for runner in alive.iter().filter(|runner| runner.library != ours) {
-            let text =
-                format!("{} was built with pgq {}, this program with {ours}", runner.name, runner.library);
-            findings.push(Finding::warning("versions", text, "deploy all programs with one version of pgq"));
-        }
-        Ok(findings)
+        let mut tx = self.look().await?;
+        let runners: Vec<(String, String, f64, bool)> =
+            query_as(self.schema.statements().doctor_runners.clone()).fetch_all(&mut *tx).await?;
+        tx.rollback().await?;
+        let alive = runners.iter().filter(|(.., alive)| *alive).count();
+        let first = match alive {
+            0 => Finding::problem(CHECK, "no runner lives", "start a program that calls Runner::run"),
+            _ => Finding::fine(CHECK, format!("{alive} live")),
+        };
+        let remedy = match alive {
+            0 => "start a runner: it takes the jobs back",
+            _ => {
+                "a living runner takes its jobs back within a minute; if this stays, look into the runners' logs"
+            }
+        };
+        let of_one = |(name, library, silent, lives): &(String, String, f64, bool)| match lives {
+            false => {
+                let silent = seconds(*silent).as_secs();
+                Some(Finding::warning(CHECK, format!("{name} is silent for {silent} s"), remedy))
+            }
+            true if library != ours => {
+                let text = format!("{name} was built with pgq {library}, this program with {ours}");
+                Some(Finding::warning("versions", text, "deploy all programs with one version of pgq"))
+            }
+            true => None,
+        };
+        Ok(std::iter::once(first).chain(runners.iter().filter_map(of_one)).collect())
     }
 
     async fn unserved(&self) -> Result<Vec<Finding>, Error> {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Row, query, raw_sql};
 
-use super::finding::{Finding, Severity};
+use super::finding::Finding;
 use super::role::Role;
 use crate::Error;
 use crate::admin::{Admin, seconds, unsigned};
