@@ -1,9 +1,6 @@
-use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -48,7 +45,7 @@ async fn decided(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
         options.as_ref().and_then(|options| options.timeout()).or(kind.timeout).or(shared.settings.timeout);
     let payload = std::mem::take(&mut job.payload);
     let stored = Stored::new(lease.version, lease.shape, payload.as_bytes());
-    let cancellation = shared.running.begin(job.id);
+    let (_entry, cancellation) = shared.running.enter(job.id);
     let extension = Arc::new(Extension::InRunner(InRunner {
         shared: shared.clone(),
         lease: lease.id,
@@ -58,20 +55,12 @@ async fn decided(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
     let run =
         Run { attempt: job.attempt(), cancellation: cancellation.clone(), runner: Some(extension.clone()) };
     let caught = AssertUnwindSafe(kind.handler.handle(stored, run)).catch_unwind();
-    let handler = bounded(caught, limit, &cancellation, shared.settings.cancel_grace);
-    tokio::pin!(handler);
-    let result = match at_once(handler.as_mut()).await {
-        Some(result) => Some(result),
-        None => {
-            let _entry = shared.running.enter(job.id, &cancellation);
-            tokio::select! {
-                biased;
-                result = handler => Some(result),
-                // Others may take the job from now on: it must not go on here.
-                () = lease.trust.cancelled() => None,
-                () = overdue(shared, &cancellation) => None,
-            }
-        }
+    let result = tokio::select! {
+        biased;
+        result = bounded(caught, limit, &cancellation, shared.settings.cancel_grace) => Some(result),
+        // Others may take the job from now on: it must not go on here.
+        () = lease.trust.cancelled() => None,
+        () = overdue(shared, &cancellation) => None,
     };
     if extension.is_completed() {
         return None;
@@ -83,15 +72,6 @@ async fn decided(shared: &Arc<Shared>, job: &mut Claimed) -> Option<Outcome> {
     let outcome = decide(result, job.number, job.max_attempts, retry, fastrand::f64());
     debug!(id = job.id, kind = kind.name, queue = %lease.queue, attempt = job.number, ?outcome, "ended");
     Some(outcome)
-}
-
-/// What a future gives the first time that it is asked.
-async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
-    poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 type Caught = Result<JobResult, Box<dyn std::any::Any + Send>>;
