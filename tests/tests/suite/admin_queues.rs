@@ -196,6 +196,58 @@ async fn explain_tells_of_slow_queues_limits_and_retries() {
     .await;
 }
 
+/// A row as a living runner of steps keeps it.
+async fn living_runner(pool: &PgPool, queues: &[&str]) {
+    query(
+        "insert into pgq.runners (id, name, library, slots, queues, kinds, versions, heartbeat_every) \
+         values (gen_random_uuid(), 'alive:1', '0', 1, $1, '{step}', '{1}', '1 hour')",
+    )
+    .bind(queues)
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn explain_tells_why_a_job_that_is_due_does_not_move() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let due = Step::succeed(1).after(HOUR).enqueue(&pool).await.unwrap().id();
+        pool.execute("update pgq.scheduled set run_at = now() - interval '1 minute'").await.unwrap();
+        assert_eq!(explained(&pool, due).await, "it is due now, but no runner lives: start one");
+        living_runner(&pool, &["other"]).await;
+        let text = explained(&pool, due).await;
+        assert_eq!(
+            text,
+            "it is due now, but none of the 1 living runners serves its queue step: add it to .queues(..) of one"
+        );
+        living_runner(&pool, &["step"]).await;
+        let text = explained(&pool, due).await;
+        assert_eq!(text, "it is due now, and moves to its queue with the next look of any runner");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn explain_names_the_limit_that_a_runner_may_have_of_its_own() {
+    with_database(async |db| {
+        let (pool, admin) = (db.pool(), Admin::new(&db.pool()));
+        let mut running = Running::start_with(db, |runner| runner.slots(2).queue_limit("step", 1));
+        Step::of(1, Action::Gate).enqueue(&pool).await.unwrap();
+        running.ran().await;
+        let waits = Step::succeed(2).enqueue(&pool).await.unwrap().id();
+        while admin.queue("step").await.unwrap().unwrap().running != 1 {}
+        let text = explained(&pool, waits).await;
+        assert_eq!(
+            text,
+            "it is the next of its queue: it runs as soon as a runner comes to it, or, where its runners were given a \
+             Runner::queue_limit for step, once fewer of its jobs run"
+        );
+        running.stop_now().await;
+    })
+    .await;
+}
+
 async fn until_gone(pool: &PgPool, job: JobId) {
     while Admin::new(pool).job(job).await.unwrap().is_some() {
         tokio::task::yield_now().await;
