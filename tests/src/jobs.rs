@@ -39,6 +39,8 @@ pub enum Action {
     Gate,
     /// Waits until it is cancelled, then completes.
     UntilCancelled,
+    /// Keeps its thread until it is cancelled, then completes.
+    ComputeUntilCancelled,
     /// Waits until it is cancelled, then fails.
     FailOnceCancelled,
     /// Waits until it is cancelled, then snoozes.
@@ -162,6 +164,12 @@ impl Perform for Step {
             }
             Action::UntilCancelled => {
                 ctx.cancelled().await;
+                Ok(())
+            }
+            Action::ComputeUntilCancelled => {
+                while !ctx.is_cancelled() {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
                 Ok(())
             }
             Action::FailOnceCancelled => {
