@@ -66,6 +66,8 @@ async fn what_becomes_of_jobs_is_counted_by_queue_and_kind() {
         running.ran().await;
         assert_eq!(value(&told, "pgq_slots_used"), Some(1.0));
         assert_eq!(value(&told, "pgq_slots"), Some(20.0));
+        // What queues hold is looked at beside all else, and not before other upkeep is done.
+        until(|| told.render().contains("pgq_queue_depth{")).await;
         running.stop_now().await;
         for (name, times) in [
             ("pgq_enqueued_total", 7.0),
