@@ -39,8 +39,6 @@ pub enum Action {
     Gate,
     /// Waits until it is cancelled, then completes.
     UntilCancelled,
-    /// Keeps its thread until it is cancelled, then completes.
-    ComputeUntilCancelled,
     /// Waits until it is cancelled, then fails.
     FailOnceCancelled,
     /// Waits until it is cancelled, then snoozes.
@@ -164,12 +162,6 @@ impl Perform for Step {
             }
             Action::UntilCancelled => {
                 ctx.cancelled().await;
-                Ok(())
-            }
-            Action::ComputeUntilCancelled => {
-                while !ctx.is_cancelled() {
-                    std::thread::sleep(std::time::Duration::from_millis(1));
-                }
                 Ok(())
             }
             Action::FailOnceCancelled => {

@@ -78,20 +78,6 @@ async fn a_running_job_is_told_at_once() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_job_that_computes_without_a_pause_is_told() {
-    with_database(async |db| {
-        let pool = db.pool();
-        let mut running = Running::start(db);
-        let id = Step::of(1, Action::ComputeUntilCancelled).enqueue(&pool).await.unwrap();
-        running.ran().await;
-        assert_eq!(Admin::new(&pool).cancel(id).await.unwrap(), Cancelled::Running);
-        running.until(|counts| counts.completed == 1).await;
-        running.stop().await;
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn a_job_that_runs_in_another_process_is_told_at_once() {
     with_database(async |db| {
