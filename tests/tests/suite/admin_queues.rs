@@ -196,14 +196,15 @@ async fn explain_tells_of_slow_queues_limits_and_retries() {
     .await;
 }
 
-/// A row as a living runner of steps keeps it.
-async fn living_runner(pool: &PgPool, queues: &[&str]) {
+/// A row as a living runner of steps keeps it; written by whoever owns the tables.
+async fn living_runner(db: &pgq_devdb::Database, queues: &[&str]) {
+    let mut owner = db.connect().await.unwrap();
     query(
         "insert into pgq.runners (id, name, library, slots, queues, kinds, versions, heartbeat_every) \
          values (gen_random_uuid(), 'alive:1', '0', 1, $1, '{step}', '{1}', '1 hour')",
     )
     .bind(queues)
-    .execute(pool)
+    .execute(&mut owner)
     .await
     .unwrap();
 }
@@ -215,13 +216,13 @@ async fn explain_tells_why_a_job_that_is_due_does_not_move() {
         let due = Step::succeed(1).after(HOUR).enqueue(&pool).await.unwrap().id();
         pool.execute("update pgq.scheduled set run_at = now() - interval '1 minute'").await.unwrap();
         assert_eq!(explained(&pool, due).await, "it is due now, but no runner lives: start one");
-        living_runner(&pool, &["other"]).await;
+        living_runner(db, &["other"]).await;
         let text = explained(&pool, due).await;
         assert_eq!(
             text,
             "it is due now, but none of the 1 living runners serves its queue step: add it to .queues(..) of one"
         );
-        living_runner(&pool, &["step"]).await;
+        living_runner(db, &["step"]).await;
         let text = explained(&pool, due).await;
         assert_eq!(text, "it is due now, and moves to its queue with the next look of any runner");
     })
