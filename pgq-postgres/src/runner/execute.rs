@@ -12,7 +12,7 @@ use super::batch::Claimed;
 use super::handle::add;
 use super::room::ClosedRoom;
 use super::settle::ToSettle;
-use super::shared::Shared;
+use super::shared::{Shared, until};
 use super::slots::{Slot, Slots};
 use super::span;
 use super::suspect::{self, ALONE_FROM};
@@ -61,7 +61,7 @@ impl Executor {
         }
         // The claimer ends at a stop only.
         self.give_back_waiting();
-        self.wait_for_all().await;
+        all_ended(&mut self.tasks).await;
     }
 
     /// Gives that job a slot, or lets it wait for one.
@@ -87,10 +87,6 @@ impl Executor {
         }
     }
 
-    async fn wait_for_all(&mut self) {
-        while self.tasks.join_next().await.is_some() {}
-    }
-
     /// The whole runner for that job, which was aboard several crashes. Nothing is claimed until it has ended; what was
     /// claimed before goes to other runners if that takes long.
     async fn run_alone(&mut self, job: Claimed) {
@@ -99,11 +95,11 @@ impl Executor {
         let patience_ends = job.lease.claimed_at + SLOT_PATIENCE;
         let alone = async {
             // What came before it goes first.
-            while tasks.join_next().await.is_some() {}
+            all_ended(tasks).await;
             suspect::all_recorded(&hands.ends).await;
             let hands = hands.clone();
             tasks.spawn(async move { hands.perform(job).await });
-            while tasks.join_next().await.is_some() {}
+            all_ended(tasks).await;
         };
         let crowded = async {
             sleep_until(patience_ends.into()).await;
@@ -118,11 +114,9 @@ impl Executor {
     }
 }
 
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment.into()).await,
-        None => std::future::pending().await,
-    }
+/// Every slot at work has ended, and so has all that waited for one.
+async fn all_ended(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
 }
 
 /// A slot at work: that job, and then what waits.

@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::claim::LARGE_CLAIM;
+
 /// How far back in time a floor lies: jobs whose transactions take no longer than that need no rescan to be found.
 /// A second cost a fifth of the claims' time at 100,000 jobs a second, in dead entries walked over.
 const AGE: Duration = Duration::from_millis(20);
@@ -23,7 +25,7 @@ const LARGEST_SHARE: u32 = 20;
 /// From so many jobs of a queue in one claim on the next begins where this one ended: a job whose transaction commits a
 /// little later joins a queue of many, and waits for the next look from the start. To walk each time over what was claimed
 /// in the last 20 ms cost a seventh of a drain's time.
-const PLENTY: usize = 250;
+const PLENTY: usize = LARGE_CLAIM;
 
 /// A place in the order of a queue: priority, then id.
 pub(crate) type Place = (i16, i64);

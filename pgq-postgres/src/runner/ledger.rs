@@ -153,8 +153,8 @@ impl Held {
         self.ended += 1;
         self.unflushed += 1;
         self.waiting_since.get_or_insert(now);
-        if end.outcome == Outcome::Complete && self.completed_queue.is_none() {
-            self.completed_queue = Some(end.queue.clone());
+        if end.outcome == Outcome::Complete {
+            self.completed_queue.get_or_insert_with(|| end.queue.clone());
         }
         if end.outcome != Outcome::Complete || end.afterlife != Afterlife::None {
             let Ended { position, queue, outcome, afterlife, .. } = end;

@@ -7,14 +7,14 @@ use sqlx::postgres::types::PgInterval;
 use sqlx::{PgConnection, Row, query, query_scalar};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::timeout_at;
 use tracing::{error, warn};
 use uuid::Uuid;
 
 use super::handle::add;
 use super::ledger::{Afterlife, Ended, Flush, Remains};
 use super::settings::DEAD_AFTER_BEATS;
-use super::shared::Shared;
+use super::shared::{Shared, until};
 use crate::connection::{Backoff, Session, is_permanent, limited, timed_out};
 use crate::meter::Watch;
 use crate::time::interval;
@@ -253,13 +253,6 @@ impl Settler {
 enum Tried {
     Never,
     Before,
-}
-
-async fn until(next: Option<Instant>) {
-    match next {
-        Some(next) => sleep_until(next.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Records the outcomes of these leases and returns which of them the runner still held: those of the others

@@ -1,12 +1,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgq_core::{Handler, Retry};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Mutex, Notify};
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
@@ -104,6 +104,14 @@ impl Shared {
         add(&self.counts().database_errors, 1);
         self.meter.database_failed();
         warn!(runner = %self.name, part, %error, "the database failed; trying again");
+    }
+}
+
+/// Returns at that moment; never if there is none.
+pub(crate) async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 
