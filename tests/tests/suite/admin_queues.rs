@@ -164,6 +164,7 @@ async fn explain_names_what_stands_in_the_way() {
 async fn explain_tells_of_slow_queues_limits_and_retries() {
     with_database(async |db| {
         let (pool, admin) = (db.pool(), Admin::new(&db.pool()));
+        admin.limit_queue("step", Some(1)).await.unwrap();
         let mut running = Running::start_with(db, |runner| runner.slots(2));
         let fails = Step::of(1, Action::Fail("the disk is full\nat line 9".into()))
             .enqueue(&pool)
@@ -174,7 +175,6 @@ async fn explain_tells_of_slow_queues_limits_and_retries() {
         until_state(&pool, fails, "scheduled").await;
         let text = explained(&pool, fails).await;
         assert!(text.starts_with("attempt 1 failed (the disk is full): it is retried in "), "{text}");
-        admin.limit_queue("step", Some(1)).await.unwrap();
         Step::of(2, Action::Gate).enqueue(&pool).await.unwrap();
         let waits = Step::succeed(3).enqueue(&pool).await.unwrap().id();
         while admin.queue("step").await.unwrap().unwrap().running != 1 {}
