@@ -170,6 +170,91 @@ const WAITING: &str = "pg_stat_activity where application_name like 'pgq %' and 
                        and datname = current_database()";
 
 #[tokio::test(flavor = "multi_thread")]
+async fn locks_that_a_lock_timeout_does_not_wait_for_cost_no_attempt() {
+    with_database(async |db| {
+        let pool = spared(db, "lock_timeout", "0").await;
+        alter(&pool, db, "set lock_timeout = '20ms'").await;
+        let often = Duration::from_millis(20);
+        let running =
+            Running::start_with(db, |runner| runner.heartbeat_interval(HEARTBEAT).poll_interval(often));
+        Step::of(0, Action::Gate).enqueue(&pool).await.unwrap();
+        running.until(|counts| counts.claimed == 1).await;
+        let mut enqueued = 1;
+        for table in ["leases", "scheduled", "queues", "ready"] {
+            let mut tx = pool.begin().await.unwrap();
+            let lock = format!("lock table pgq.{table} in access exclusive mode");
+            tx.execute(AssertSqlSafe(lock)).await.unwrap();
+            if table != "ready" {
+                enqueue(&pool, enqueued..enqueued + 100).await;
+                enqueued += 100;
+            }
+            // What ends meanwhile cannot be recorded.
+            running.probe.open_gate(1);
+            failures(&running, 3).await;
+            tx.commit().await.unwrap();
+        }
+        performed_once(&pool, vec![running], enqueued).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadlock_costs_no_attempt() {
+    with_database(async |db| {
+        // Of two that wait for each other, the one that waits for less long gives up: the runner.
+        let pool = spared(db, "deadlock_timeout", "1h").await;
+        alter(&pool, db, "set deadlock_timeout = '1ms'").await;
+        // Claim and settle stop twice while they hold a row, each table at locks of its own.
+        pool.execute(
+            "create function stop_twice() returns trigger language plpgsql as $$ begin \
+             perform pg_advisory_xact_lock(tg_relid::integer, 1), pg_advisory_xact_lock(tg_relid::integer, 2); \
+             return old; end $$",
+        )
+        .await
+        .unwrap();
+        for table in ["ready", "leases"] {
+            let trigger = format!(
+                "create trigger stop_twice before delete on pgq.{table} \
+                 for each row execute function stop_twice()"
+            );
+            pool.execute(AssertSqlSafe(trigger)).await.unwrap();
+        }
+        let running = Running::start_with(db, |runner| runner.heartbeat_interval(HEARTBEAT));
+        for (n, table) in (0..).zip(["ready", "leases"]) {
+            let [mut first, mut second] = [pool.begin().await.unwrap(), pool.begin().await.unwrap()];
+            for (tx, which) in [(&mut first, 1), (&mut second, 2)] {
+                let lock = format!("select pg_advisory_xact_lock('pgq.{table}'::regclass::oid::integer, {which})");
+                tx.execute(AssertSqlSafe(lock)).await.unwrap();
+            }
+            enqueue(&pool, n..n + 1).await;
+            while count(&pool, WAITING).await == 0 {
+                tokio::task::yield_now().await;
+            }
+            let rows = format!("select from pgq.{table} for update");
+            let (rows, ()) = tokio::join!(second.execute(AssertSqlSafe(rows)), async {
+                while count(&pool, OTHERS_WAITING).await == 0 {
+                    tokio::task::yield_now().await;
+                }
+                // The runner goes on to the lock of the one that waits for its row.
+                first.rollback().await.unwrap();
+            });
+            rows.unwrap();
+            second.rollback().await.unwrap();
+        }
+        let counts = performed_once(&pool, vec![running], 2).await;
+        assert!(counts[0].database_errors >= 2, "the runner noticed: {counts:?}");
+        while count(&pool, "pg_stat_database where datname = current_database() and deadlocks = 2").await == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// The test's sessions that wait for a lock.
+const OTHERS_WAITING: &str = "pg_stat_activity where application_name not like 'pgq %' \
+                              and wait_event_type = 'Lock' and datname = current_database()";
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_serializable_runners_share_2000_jobs_and_perform_each_once() {
     with_database(async |db| {
         let pool = spared(db, "default_transaction_isolation", "read committed").await;
