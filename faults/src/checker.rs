@@ -31,6 +31,8 @@ pub struct Tenure {
     pub claimed: Micros,
     /// Until when, and which session ended it.
     pub ended: Option<(Micros, String)>,
+    /// The last heartbeat of its runner before that.
+    pub beat: Option<Micros>,
 }
 
 /// A job that is still in the tables.
@@ -95,7 +97,7 @@ impl Checker {
                 }
             }
             Event::Effect { .. } => job.effects += 1,
-            Event::Counts { .. } => {}
+            Event::Stale { .. } | Event::Counts { .. } => {}
         }
     }
 
@@ -182,7 +184,7 @@ fn judge_end(
     }
     for (id, at) in &job.acknowledged {
         let completed = job.runs.iter().any(|run| run.id == *id && run.completed());
-        if completed || effects > 0 || tables.leftovers.contains_key(id) {
+        if effects > 0 || completed && job.effects > 0 || tables.leftovers.contains_key(id) {
             continue;
         }
         // Committed just before the crash, without waiting for a disk or another server.
@@ -190,7 +192,8 @@ fn judge_end(
         if excused {
             verdict.lost_with_reason.push((n, *id));
         } else {
-            verdict.lost(format!("job {n} (id {id}) was acknowledged and never ended"));
+            let what = if completed { "completed, and its effect is missing" } else { "never ended" };
+            verdict.lost(format!("job {n} (id {id}) was acknowledged and {what}"));
         }
     }
 }
@@ -259,7 +262,7 @@ impl Event {
             | Self::Started { n, .. }
             | Self::Effect { n, .. }
             | Self::Ended { n, .. } => Some(n),
-            Self::Counts { .. } => None,
+            Self::Stale { .. } | Self::Counts { .. } => None,
         }
     }
 }

@@ -1,18 +1,21 @@
 //! Brings together what the processes wrote and what the server saw, in parts that fit into memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::Result;
-use sqlx::{PgConnection, Row, query, query_as};
+use sqlx::{PgConnection, Row, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::checker::{Allowances, Checker, Leftover, Pickups, Recovery, Tables, Tenure, Verdict};
-use crate::history::{Event, Id, read};
+use crate::history::{Event, Id, Micros, read};
 use crate::timeline::Timeline;
 
 /// About so many jobs are judged at a time.
 const PART: i64 = 200_000;
+
+/// A runner learns within this time that a crash of the server has undone its claim.
+const UNDONE_BEFORE: Micros = 30_000_000;
 
 /// All that was found in a run.
 #[derive(Debug, Default)]
@@ -60,26 +63,52 @@ pub async fn judge(
         let tables = Tables { leftovers: leftovers.clone(), effects: effects(database, parts, part).await? };
         findings.verdict.add(checker.judge(timeline, &tenures, &tables, allowances, &mut findings.pickups));
     }
-    count(timeline, &mut findings)?;
+    let refusals = count(timeline, &mut findings)?;
+    judge_refusals(database, refusals, timeline, &mut findings.verdict).await?;
     Ok(findings)
 }
 
-/// What concerns workers rather than jobs.
-fn count(timeline: &Timeline, findings: &mut Findings) -> Result<()> {
+/// An outcome may only be refused if its lease was taken away: by a rescuer, by its own runner that had lost sight of it, or
+/// by a crash of the server that undid the claim.
+async fn judge_refusals(
+    database: &mut PgConnection,
+    refusals: Vec<(Micros, Uuid)>,
+    timeline: &Timeline,
+    verdict: &mut Verdict,
+) -> Result<()> {
+    let leases: Vec<Uuid> = refusals.iter().map(|(_, lease)| *lease).collect();
+    let taken: Vec<Uuid> =
+        query_scalar(include_str!("sql/taken_from.sql")).bind(leases).fetch_all(database).await?;
+    let taken: HashSet<Uuid> = taken.into_iter().collect();
+    for (at, lease) in refusals {
+        let undone = timeline.crashed_between(at.saturating_sub(UNDONE_BEFORE), at);
+        if !undone && !taken.contains(&lease) {
+            verdict.unexpected(format!("outcomes of lease {lease} were refused, and nobody had taken it"));
+        }
+    }
+    Ok(())
+}
+
+/// What concerns workers rather than jobs; and which leases' outcomes were refused when.
+fn count(timeline: &Timeline, findings: &mut Findings) -> Result<Vec<(Micros, Uuid)>> {
+    let mut refusals = Vec::new();
     let sides = timeline.processes.iter().map(|born| born.side + 1).max().unwrap_or(0);
     let mut recovery = Recovery::new(timeline, sides);
     for born in &timeline.processes {
-        let (mut stale_here, mut rescued_here) = (0, 0);
+        let mut rescued_here = 0;
         read(&born.history, |at, event| match event {
-            Event::Counts { stale, rescued } => (stale_here, rescued_here) = (stale, rescued),
+            Event::Counts { rescued } => rescued_here = rescued,
+            Event::Stale { lease, outcomes } => {
+                findings.stale += outcomes;
+                refusals.push((at, lease));
+            }
             Event::Started { .. } => recovery.started(born.side, at),
             _ => {}
         })?;
-        findings.stale += stale_here;
         findings.rescued += rescued_here;
     }
     findings.verdict.recovery = findings.verdict.recovery.max(recovery.longest());
-    Ok(())
+    Ok(refusals)
 }
 
 async fn tenures(
@@ -87,20 +116,21 @@ async fn tenures(
     ids: &[Id],
     timeline: &Timeline,
 ) -> Result<HashMap<Id, Vec<Tenure>>> {
-    let ends: Vec<(Id, Uuid, i64, String)> =
+    let ends: Vec<(Id, Uuid, i64, String, Option<i64>)> =
         query_as(include_str!("sql/ends_of.sql")).bind(ids).fetch_all(&mut *database).await?;
-    let ends: HashMap<(Id, Uuid), (u64, String)> = ends
-        .into_iter()
-        .map(|(id, lease, at, session)| ((id, lease), (at.unsigned_abs(), session)))
-        .collect();
+    let mut ended_at = HashMap::new();
+    for (id, lease, at, session, beat) in ends {
+        ended_at.insert((id, lease), ((at.unsigned_abs(), session), beat.map(i64::unsigned_abs)));
+    }
     let claims: Vec<(Id, Uuid, i64, String)> =
         query_as(include_str!("sql/claims_of.sql")).bind(ids).fetch_all(&mut *database).await?;
     let mut tenures: HashMap<Id, Vec<Tenure>> = HashMap::new();
     for (id, lease, at, runner) in claims {
         let pid: Option<u32> = runner.rsplit(':').next().and_then(|pid| pid.parse().ok());
         let process = pid.and_then(|pid| timeline.process(pid, at.unsigned_abs()));
-        let ended = ends.get(&(id, lease)).cloned();
-        let tenure = Tenure { lease: lease.as_u128(), process, claimed: at.unsigned_abs(), ended };
+        let (ended, beat) =
+            ended_at.remove(&(id, lease)).map_or((None, None), |(end, beat)| (Some(end), beat));
+        let tenure = Tenure { lease: lease.as_u128(), process, claimed: at.unsigned_abs(), ended, beat };
         tenures.entry(id).or_default().push(tenure);
     }
     tenures.values_mut().for_each(|held| held.sort_by_key(|tenure| tenure.claimed));

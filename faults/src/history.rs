@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use uuid::Uuid;
+
 /// Microseconds after the Unix epoch. All processes and the server are on one machine, so their clocks are one.
 pub type Micros = u64;
 
@@ -92,10 +94,15 @@ pub enum Event {
         /// How.
         end: End,
     },
+    /// Outcomes were refused, since their lease had been taken away.
+    Stale {
+        /// Which lease.
+        lease: Uuid,
+        /// How many outcomes.
+        outcomes: u64,
+    },
     /// What the runner has counted since it started.
     Counts {
-        /// Outcomes that were refused since the lease was lost.
-        stale: u64,
         /// Jobs it took back from dead runners.
         rescued: u64,
     },
@@ -178,7 +185,8 @@ impl Event {
             }
             Self::Effect { n, id } => format!("effect {n} {id}"),
             Self::Ended { n, id, end } => format!("ended {n} {id} {}", end.text()),
-            Self::Counts { stale, rescued } => format!("counts {stale} {rescued}"),
+            Self::Stale { lease, outcomes } => format!("stale {lease} {outcomes}"),
+            Self::Counts { rescued } => format!("counts {rescued}"),
         }
     }
 }
@@ -188,8 +196,11 @@ fn parse(line: &str) -> Option<(Micros, Event)> {
     let at = words.next()?.parse().ok()?;
     let word = words.next()?;
     if word == "counts" {
-        let (stale, rescued) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        return Some((at, Event::Counts { stale, rescued }));
+        return Some((at, Event::Counts { rescued: words.next()?.parse().ok()? }));
+    }
+    if word == "stale" {
+        let (lease, outcomes) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        return Some((at, Event::Stale { lease, outcomes }));
     }
     let n = words.next()?.parse().ok()?;
     let mut id = || words.next()?.parse().ok();
@@ -226,7 +237,8 @@ mod tests {
             Event::Started { n: 1, id: 7, attempt: 1, waited: Some(1500) },
             Event::Effect { n: 1, id: 7 },
             Event::Ended { n: 1, id: 7, end: End::Dropped },
-            Event::Counts { stale: 4, rescued: 5 },
+            Event::Stale { lease: Uuid::from_u128(6), outcomes: 3 },
+            Event::Counts { rescued: 5 },
         ];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history");

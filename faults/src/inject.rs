@@ -165,7 +165,7 @@ impl Injector {
             Kind::HalfOpen => proxy.cut_clients(),
             Kind::CutMessage => proxy.cut_after(rng.u64(1..20_000)),
             Kind::BlackHole => proxy.black_hole(),
-            Kind::Latency => proxy.delay(Duration::from_millis(rng.u64(50..1000))),
+            Kind::Latency => proxy.delay(Duration::from_millis(rng.u64(100..5000))),
             Kind::Throttle => proxy.throttle(rng.u32(2_000..50_000)),
             Kind::Refuse => {
                 proxy.refuse();

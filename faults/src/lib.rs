@@ -16,6 +16,7 @@ pub mod workers;
 
 pub mod history;
 pub mod job;
+pub mod refusals;
 pub mod timeline;
 pub mod worker;
 

@@ -21,7 +21,7 @@ use crate::history::{History, Micros, now};
 use crate::inject::{Injector, lock};
 use crate::load::{Load, produce};
 use crate::report::Report;
-use crate::scenario::{Scenario, Twist};
+use crate::scenario::{DEFAULT, Scenario, Twist};
 use crate::schedule::{Fault, Kind, schedule};
 use crate::site::{Site, blocking};
 use crate::timeline::Timeline;
@@ -60,6 +60,10 @@ const UNREPLICATED: u64 = 15_000_000;
 
 /// The runner's own heartbeat, where it is tried that none is missed.
 const USUAL_HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// How many faults and jobs a run of all faults must have that goes on for so long.
+const LEAST: [(Duration, usize, u64); 2] =
+    [(Duration::from_secs(60), 100, 20_000), (Duration::from_secs(1800), 3000, 1_000_000)];
 
 /// How a scenario ended.
 #[derive(Debug)]
@@ -103,6 +107,9 @@ fn fitting(options: &Options, twist: Twist) -> Options {
         // Five sessions each, and a few for handlers and producers.
         Twist::FewConnections => {
             Options { workers: 2, heartbeat: options.heartbeat.max(USUAL_HEARTBEAT), ..options.clone() }
+        }
+        Twist::SlowNetwork => {
+            Options { heartbeat: options.heartbeat.max(USUAL_HEARTBEAT), ..options.clone() }
         }
         _ => options.clone(),
     }
@@ -168,16 +175,20 @@ impl<'a> Run<'a> {
     /// Ends the load, waits until nothing is left to do, and judges.
     async fn end(mut self, begin: Instant, healed: Micros) -> Result<Report> {
         let Injector { site, workers, load, done, failed, .. } = &*self.injector;
+        let mut troubles = std::mem::take(&mut *lock(failed));
+        // While the clients live: their ends would clean up after them.
+        troubles.extend(left_in_transactions(&mut site.connect_when_up().await?, healed).await?);
         load.stop.store(true, Relaxed);
         while self.producers.join_next().await.is_some() {}
         let stopped = Instant::now();
-        let mut troubles = std::mem::take(&mut *lock(failed));
         troubles.extend(drain(site).await.err().map(|error| format!("{error:#}")));
         let drained = stopped.elapsed();
         troubles.extend(workers.stop().await.err().map(|error| format!("{error:#}")));
         let mut database = site.connect_when_up().await?;
-        troubles.extend(left_open(&mut database).await?);
-        let timeline = Timeline { processes: workers.born(), disruptions: lock(done).clone(), healed };
+        troubles.extend(left_leases(&mut database).await?);
+        let heartbeat = u64::try_from(self.options.heartbeat.as_micros())?;
+        let timeline =
+            Timeline { processes: workers.born(), disruptions: lock(done).clone(), healed, heartbeat };
         let twist = self.scenario.twist;
         let unsynced = match twist {
             Twist::Unsynced => Some(UNSYNCED),
@@ -187,11 +198,15 @@ impl<'a> Run<'a> {
         let allowances = Allowances { unsynced };
         let findings: Findings =
             evidence::judge(&mut database, &self.history, load.jobs(), &timeline, allowances).await?;
-        if twist == Twist::FewConnections && findings.rescued > 0 {
+        if twist.spares_the_living() && findings.rescued > 0 {
             troubles.push(format!("{} jobs were taken from runners that lived", findings.rescued));
         }
         let mut faults = BTreeMap::new();
         timeline.disruptions.iter().for_each(|it| *faults.entry(it.kind).or_default() += 1);
+        if self.scenario.name == DEFAULT {
+            let count = timeline.disruptions.len();
+            troubles.extend(too_little(self.options.span, count, findings.verdict.jobs));
+        }
         Ok(Report {
             scenario: self.scenario.name,
             seed: self.options.seed,
@@ -260,20 +275,29 @@ async fn drain(site: &Site) -> Result<()> {
     }
 }
 
-/// Sessions that were left inside of a transaction, and leases without a runner.
-async fn left_open(database: &mut PgConnection) -> Result<Vec<String>> {
+/// Sessions that stand inside of a transaction since before the faults were over.
+async fn left_in_transactions(database: &mut PgConnection, healed: Micros) -> Result<Option<String>> {
     let open: i64 = query_scalar(
-        "select count(*) from pg_stat_activity where state like 'idle in transaction%' and pid <> pg_backend_pid()",
+        "select count(*) from pg_stat_activity \
+         where state like 'idle in transaction%' and extract(epoch from xact_start) * 1000000 < $1",
     )
-    .fetch_one(&mut *database)
+    .bind(i64::try_from(healed)?)
+    .fetch_one(database)
     .await?;
-    let leases: i64 = query_scalar("select count(*) from pgq.leases").fetch_one(&mut *database).await?;
-    let mut troubles = Vec::new();
-    if open > 0 {
-        troubles.push(format!("{open} sessions were left inside of a transaction"));
-    }
-    if leases > 0 {
-        troubles.push(format!("{leases} leases were left"));
-    }
-    Ok(troubles)
+    Ok((open > 0).then(|| format!("{open} sessions were left inside of a transaction")))
+}
+
+/// Leases without a runner.
+async fn left_leases(database: &mut PgConnection) -> Result<Option<String>> {
+    let leases: i64 = query_scalar("select count(*) from pgq.leases").fetch_one(database).await?;
+    Ok((leases > 0).then(|| format!("{leases} leases were left")))
+}
+
+/// A run that proves something has so many faults and jobs.
+fn too_little(span: Duration, faults: usize, jobs: u64) -> Option<String> {
+    let (_, least_faults, least_jobs) = LEAST.into_iter().rfind(|(least, _, _)| span >= *least)?;
+    let enough = faults >= least_faults && jobs >= least_jobs;
+    (!enough).then(|| {
+        format!("{faults} faults and {jobs} jobs prove little: {least_faults} and {least_jobs} are wanted in {span:?}")
+    })
 }

@@ -27,6 +27,8 @@ pub enum Twist {
     Unsynced,
     /// The server takes 20 connections, and runners keep their usual heartbeat: none may be missed.
     FewConnections,
+    /// Runners keep their usual heartbeat, and no round trip takes as long as a third of a lease: none may be missed.
+    SlowNetwork,
     /// A replica follows the server, and takes its place half-way.
     Replicated(Pair),
     /// The tables are on a small disk.
@@ -38,11 +40,18 @@ pub const DEFAULT: &str = "mixed";
 
 const SECOND: Duration = Duration::from_secs(1);
 
+impl Twist {
+    /// Whether no runner may be taken for dead.
+    pub fn spares_the_living(self) -> bool {
+        matches!(self, Self::FewConnections | Self::SlowNetwork)
+    }
+}
+
 /// What goes wrong besides.
 const BESIDE_A_FAILOVER: &[(Kind, u32)] = &[(Kind::Kill, 1), (Kind::Reset, 1), (Kind::LoseReply, 1)];
 
 /// All of them.
-pub const ALL: [Scenario; 14] = [
+pub const ALL: [Scenario; 15] = [
     Scenario {
         name: DEFAULT,
         kinds: &[
@@ -122,6 +131,7 @@ pub const ALL: [Scenario; 14] = [
         every: Duration::from_millis(500),
         twist: Twist::None,
     },
+    Scenario { name: "slow", kinds: &[(Kind::Latency, 1)], every: SECOND, twist: Twist::SlowNetwork },
     Scenario {
         name: "storm",
         kinds: &[(Kind::ConnectionStorm, 1)],

@@ -87,7 +87,8 @@ impl Kind {
             Self::Pause => rng.u64(100..6000),
             Self::HalfOpen => rng.u64(100..4000),
             Self::BlackHole => rng.u64(200..5000),
-            Self::Latency | Self::Throttle => rng.u64(500..3000),
+            Self::Latency => rng.u64(500..8000),
+            Self::Throttle => rng.u64(500..3000),
             Self::Refuse => rng.u64(100..2000),
             Self::KillWalWriter => rng.u64(300..1000),
             Self::LockTable | Self::LockTimeout | Self::StatementTimeout | Self::Serializable => {

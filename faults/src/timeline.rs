@@ -45,6 +45,8 @@ pub struct Timeline {
     pub disruptions: Vec<Disruption>,
     /// When the faults were over.
     pub healed: Micros,
+    /// How often a runner says that it lives.
+    pub heartbeat: Micros,
 }
 
 impl Timeline {

@@ -7,9 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use pgq_postgres::{Runner, RunnerHandle};
 use sqlx::postgres::PgPoolOptions;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::history::{Event, History};
 use crate::job::{Charge, Recorder, Work};
+use crate::refusals::Refusals;
 
 /// Connections of the pool that handlers use.
 const HANDLERS_CONNECTIONS: u32 = 2;
@@ -24,6 +28,12 @@ const COUNTS_EVERY: Duration = Duration::from_millis(50);
 pub async fn run() -> Result<()> {
     let path: PathBuf = setting("HISTORY")?.into();
     let history = Arc::new(History::open(&path).context("cannot write the history")?);
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
+    let log = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(log.with_filter(filter))
+        .with(Refusals(history.clone()).layer())
+        .init();
     std::thread::spawn(end_with_parent);
     let pool =
         PgPoolOptions::new().max_connections(HANDLERS_CONNECTIONS).connect_lazy(&setting("DATABASE_URL")?)?;
@@ -71,5 +81,5 @@ fn note_counts(history: &History, handle: &RunnerHandle) {
 
 fn counts(handle: &RunnerHandle) -> Event {
     let counts = handle.counts();
-    Event::Counts { stale: counts.lease_lost, rescued: counts.rescued }
+    Event::Counts { rescued: counts.rescued }
 }

@@ -1,8 +1,6 @@
 //! A runner of the fault suite.
 
 fn main() -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
     // Handlers that panic as they are told to need not say so.
     std::panic::set_hook(Box::new(|panic| {
         if !panic.to_string().contains("told to panic") {

@@ -90,7 +90,7 @@ async fn faults(arguments: &Arguments) -> Result<bool> {
         jobs_per_second: arguments.rate,
         keep: arguments.keep.clone(),
     };
-    let mut reports = Vec::new();
+    let (mut reports, mut skipped) = (Vec::new(), Vec::new());
     for scenario in scenarios {
         println!("{}: {} seconds of load and faults, seed {seed}", scenario.name, arguments.seconds);
         let outcome = run(scenario, &options).await.with_context(|| format!("scenario {}", scenario.name))?;
@@ -99,7 +99,10 @@ async fn faults(arguments: &Arguments) -> Result<bool> {
                 println!("{}\n{}", report.line(), report.details());
                 reports.push(*report);
             }
-            Outcome::Skipped(why) => println!("{}: skipped: {why}\n", scenario.name),
+            Outcome::Skipped(why) => {
+                println!("{}: skipped: {why}\n", scenario.name);
+                skipped.push(json!({ "scenario": scenario.name, "why": why }));
+            }
         }
     }
     if let Some(file) = &arguments.report {
@@ -107,9 +110,9 @@ async fn faults(arguments: &Arguments) -> Result<bool> {
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     if arguments.json {
-        println!("{}", object(&reports, seed));
+        println!("{}", object(&reports, skipped, seed));
     }
-    Ok(reports.iter().all(Report::is_good))
+    Ok(are_good(&reports))
 }
 
 /// None if only their names are wanted.
@@ -127,9 +130,14 @@ fn chosen(name: &str) -> Result<Option<Vec<&'static Scenario>>> {
     }
 }
 
+/// Nothing is good where nothing ran.
+fn are_good(reports: &[Report]) -> bool {
+    !reports.is_empty() && reports.iter().all(Report::is_good)
+}
+
 /// One scenario's object, or one that sums all of them up.
-fn object(reports: &[Report], seed: u64) -> Value {
-    if let [report] = reports {
+fn object(reports: &[Report], skipped: Vec<Value>, seed: u64) -> Value {
+    if let ([report], []) = (reports, &*skipped) {
         return report.json();
     }
     let all: Vec<Value> = reports.iter().map(Report::json).collect();
@@ -147,7 +155,8 @@ fn object(reports: &[Report], seed: u64) -> Value {
     ] {
         object[key] = json!(sum(key));
     }
-    object["good"] = json!(reports.iter().all(Report::is_good));
+    object["good"] = json!(are_good(reports));
     object["scenarios"] = json!(all);
+    object["skipped"] = json!(skipped);
     object
 }

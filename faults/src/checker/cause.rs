@@ -42,6 +42,11 @@ impl Cause {
     }
 }
 
+/// A runner counts as dead when it was silent for so many of its heartbeat intervals, or for the second number of them
+/// while no session of it holds its lock.
+const DEAD_AFTER_BEATS: Micros = 15;
+const DEAD_AFTER_BEATS_UNLOCKED: Micros = 3;
+
 /// The session names of the runner's parts.
 pub(super) const SETTLE: &str = "pgq settle";
 const CLAIM: &str = "pgq claim";
@@ -75,9 +80,19 @@ pub(super) fn of(
         (SETTLE, Some(End::Error)) => Some(Cause::DatabaseFailed),
         (SETTLE, _) => None,
         (MAINTAIN, _) if killed.is_some_and(|killed| killed <= *ended_at) => Some(Cause::KilledBeforeSettle),
-        (MAINTAIN, _) => Some(Cause::LeaseExpired),
+        (MAINTAIN, _) => expired(tenure, *ended_at, side, timeline).then_some(Cause::LeaseExpired),
         (CLAIM, _) if crashed => Some(Cause::ServerCrash),
         (CLAIM, _) => timeline.last_touching(side, earlier.started, *ended_at).map(|_| Cause::SettleLost),
         _ => None,
     }
+}
+
+/// Whether a runner that was not killed had been silent, by the server's clock, for as long as the rules say before its lease
+/// was taken. Its lock can only have been free if something met its sessions meanwhile.
+fn expired(tenure: &Tenure, ended: Micros, side: usize, timeline: &Timeline) -> bool {
+    let since = tenure.beat.unwrap_or(tenure.claimed);
+    let silent = ended.saturating_sub(since);
+    let cut = || timeline.last_touching(side, since, ended).is_some();
+    silent >= timeline.heartbeat * DEAD_AFTER_BEATS
+        || silent >= timeline.heartbeat * DEAD_AFTER_BEATS_UNLOCKED && cut()
 }

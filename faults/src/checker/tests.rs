@@ -7,7 +7,7 @@ use crate::timeline::{Born, Disruption};
 /// Two workers; the first one's process was killed at 500.
 fn timeline(disruptions: Vec<Disruption>) -> Timeline {
     let born = |side, killed| Born { side, pid: 7, since: 0, history: "".into(), killed };
-    Timeline { processes: vec![born(0, Some(500)), born(1, None)], disruptions, healed: 1000 }
+    Timeline { processes: vec![born(0, Some(500)), born(1, None)], disruptions, healed: 1000, heartbeat: 20 }
 }
 
 fn started(n: i64, id: i64) -> Event {
@@ -20,7 +20,7 @@ fn ended(n: i64, id: i64, end: End) -> Event {
 
 fn tenure(lease: u128, process: Process, claimed: Micros, ended: Option<(Micros, &str)>) -> Tenure {
     let ended = ended.map(|(at, session)| (at, session.to_owned()));
-    Tenure { lease, process: Some(process), claimed, ended }
+    Tenure { lease, process: Some(process), claimed, ended, beat: None }
 }
 
 /// Job 1 with id 10 was enqueued and acknowledged; what follows is up to the test.
@@ -50,7 +50,11 @@ impl Case {
         }
     }
 
+    /// An event in a worker. A handler makes its effect before it completes.
     fn note(mut self, process: Process, at: Micros, event: Event) -> Self {
+        if let Event::Ended { n, id, end: End::Complete } = event {
+            self.checker.note(Some(process), at, Event::Effect { n, id });
+        }
         self.checker.note(Some(process), at, event);
         self
     }
@@ -179,6 +183,40 @@ fn repetitions_have_their_causes() {
             tenure(2, 1, 650, Some((720, "pgq settle"))),
         ]);
     assert_eq!(causes(told), [], "that is no repetition");
+}
+
+#[test]
+fn a_lease_is_taken_from_a_living_runner_only_after_its_silence() {
+    // Heartbeats every 20: dead after 300, or after 60 with a free lock.
+    let case = |beat, taken| {
+        let mut held = vec![tenure(1, 1, 90, Some((taken, "pgq maintain"))), tenure(2, 0, 680, None)];
+        held[0].beat = Some(beat);
+        Case::new()
+            .note(1, 100, started(1, 10))
+            .note(1, 110, ended(1, 10, End::Complete))
+            .note(0, 700, started(1, 10))
+            .note(0, 710, ended(1, 10, End::Complete))
+            .held(held)
+    };
+    let causes = |case: Case| case.judge().explained.into_keys().collect::<Vec<_>>();
+    assert_eq!(causes(case(100, 400)), [Cause::LeaseExpired]);
+    assert_eq!(case(101, 400).judge().unexplained, 1, "it had said that it lives");
+    assert_eq!(case(330, 400).judge().unexplained, 1, "nothing had freed its lock");
+    assert_eq!(causes(case(330, 400).with(Kind::EndSessions, 335, 336)), [Cause::LeaseExpired]);
+    assert_eq!(case(350, 400).with(Kind::EndSessions, 355, 356).judge().unexplained, 1, "that was too soon");
+}
+
+#[test]
+fn a_completion_without_its_effect_is_a_loss() {
+    let completes = |case: Case| {
+        let mut case = case.note(0, 100, started(1, 10));
+        case.checker.note(Some(0), 110, ended(1, 10, End::Complete));
+        case
+    };
+    assert_eq!(completes(Case::new()).judge().lost, 1);
+    let mut case = completes(Case::new());
+    case.tables.effects.insert(1, 1);
+    assert!(case.judge().is_good());
 }
 
 #[test]

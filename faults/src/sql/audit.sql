@@ -6,10 +6,21 @@ create table faults.runners (id uuid not null, name text not null);
 create table faults.claims (lease uuid not null, runner uuid not null, at timestamptz not null, ids bigint[] not null);
 create table faults.ends (lease uuid not null, at timestamptz not null, session text not null, ids bigint[] not null);
 create table faults.effects (n bigint not null, job bigint not null);
+create table faults.beats (runner uuid not null, at timestamptz not null);
+
+create index on faults.claims (lease);
+create index on faults.beats (runner, at);
 
 create function faults.note_runner() returns trigger language plpgsql as $$
 begin
     insert into faults.runners values (new.id, new.name);
+    return null;
+end
+$$;
+
+create function faults.note_beat() returns trigger language plpgsql as $$
+begin
+    insert into faults.beats values (new.id, new.heartbeat_at);
     return null;
 end
 $$;
@@ -38,6 +49,8 @@ end
 $$;
 
 create trigger note_runner after insert on pgq.runners for each row execute function faults.note_runner();
+create trigger note_beat after insert or update of heartbeat_at on pgq.runners
+    for each row execute function faults.note_beat();
 create trigger note_claim after insert on pgq.leases for each row execute function faults.note_claim();
 create trigger note_settled after update of done on pgq.leases for each row execute function faults.note_end();
 create trigger note_end after delete on pgq.leases for each row execute function faults.note_end();

@@ -107,14 +107,14 @@ impl Ledger {
         self.lock().contains_key(&lease)
     }
 
-    /// Notes ends. Those of leases that were lost meanwhile are dropped and counted.
-    pub(crate) fn note(&self, ends: impl Iterator<Item = Ended>, now: Instant) -> usize {
+    /// Notes ends. Those of leases that were lost meanwhile are dropped: which leases these were, one for each end.
+    pub(crate) fn note(&self, ends: impl Iterator<Item = Ended>, now: Instant) -> Vec<Uuid> {
         let mut leases = self.lock();
-        let mut lost = 0;
+        let mut lost = Vec::new();
         for end in ends {
             match leases.get_mut(&end.lease) {
                 Some(held) => held.note(end, now),
-                None => lost += 1,
+                None => lost.push(end.lease),
             }
         }
         lost

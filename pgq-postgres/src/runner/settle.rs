@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row, query, query_scalar};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 use super::handle::add;
@@ -120,8 +120,11 @@ impl Settler {
         }
         self.shared.tally.note(&ends);
         let lost = self.shared.ledger.note(ends.into_iter(), Instant::now());
-        add(&counts.lease_lost, lost);
-        self.shared.meter.lease_lost(lost);
+        for lease in &lost {
+            debug!(runner = %self.shared.name, %lease, dropped = 1_u64, "an outcome is dropped: its lease was lost before it came");
+        }
+        add(&counts.lease_lost, lost.len());
+        self.shared.meter.lease_lost(lost.len());
     }
 
     /// Records outcomes, however long the database is away, until they are recorded or their leases are surely
@@ -211,7 +214,7 @@ impl Settler {
         for flush in flushes {
             let lost = !held.contains(&flush.lease);
             if lost && tried == Tried::Never {
-                warn!(runner = %self.shared.name, lease = %flush.lease, "a lease passed to another runner: its outcomes are dropped");
+                warn!(runner = %self.shared.name, lease = %flush.lease, dropped = flush.ends, "a lease passed to another runner: its outcomes are dropped");
                 add(&self.shared.counts().lease_lost, flush.ends);
                 self.shared.meter.lease_lost(flush.ends);
             }
