@@ -2,10 +2,11 @@ use std::collections::BTreeSet;
 
 use pgq_core::{Job, JobId, JobOptions};
 use sqlx::types::Json;
-use sqlx::{Acquire, Connection, PgConnection, Postgres, Row, query};
+use sqlx::{Acquire, PgConnection, Postgres, Row, query};
 
 use super::copy::Rows;
 use super::prepared::{INLINE_BYTES, Prepared, When, enqueue_unique};
+use super::whole::Whole;
 use super::{Enqueue, Enqueued, ToEnqueue};
 use crate::meter::EnqueueMeter;
 use crate::time::{micros, micros_of};
@@ -86,19 +87,16 @@ where
 {
     let mut jobs = jobs.into_iter();
     let mut bulk = Bulk::default();
-    let mut next = bulk.next(&mut jobs)?;
-    if next.is_none() {
-        return Ok(Vec::new());
-    }
+    let Some(first) = bulk.next(&mut jobs)? else { return Ok(Vec::new()) };
     let mut connection = acquire.acquire().await?;
-    let mut tx = Connection::begin(&mut *connection).await?;
-    let mut size = FIRST_STRETCH;
-    while let Some(first) = next {
-        next = bulk.stretch(first, &mut jobs, size, &mut tx).await?;
-        size = (size * 4).min(LONGEST_STRETCH);
+    let mut whole = Whole::begin(&mut connection).await?;
+    let written = bulk.write_from(first, &mut jobs, &mut whole).await;
+    if let Err(error) = written {
+        // What failed says more than that it could not be undone, which the caller is told by all that follows.
+        let _ = whole.roll_back().await;
+        return Err(error);
     }
-    bulk.wake(&mut tx).await?;
-    tx.commit().await?;
+    whole.commit().await?;
     bulk.tally.tell();
     Ok(bulk.enqueued)
 }
@@ -138,24 +136,45 @@ impl Bulk {
         Ok(Some(job))
     }
 
+    /// Writes all jobs, of which the first was taken already.
+    async fn write_from(
+        &mut self,
+        first: Prepared,
+        jobs: &mut impl Iterator<Item: Enqueueable>,
+        to: &mut Whole<'_>,
+    ) -> Result<(), Error> {
+        let mut next = Some(first);
+        let mut size = FIRST_STRETCH;
+        while let Some(first) = next {
+            next = self.stretch(first, jobs, size, to).await?;
+            size = (size * 4).min(LONGEST_STRETCH);
+        }
+        Ok(self.wake(to).await?)
+    }
+
     /// Writes up to that many jobs, and returns the first of the next stretch.
     async fn stretch(
         &mut self,
         first: Prepared,
         jobs: &mut impl Iterator<Item: Enqueueable>,
         size: usize,
-        to: &mut PgConnection,
+        to: &mut Whole<'_>,
     ) -> Result<Option<Prepared>, Error> {
         let schema = self.schema.clone();
         let statements = schema.statements();
         let (ids, now) = reserve(&schema, size, to).await?;
-        let mut copy = to.copy_in_raw(statements.copy_ready.as_str()).await?;
+        let mut copy = to.copy(statements.copy_ready.as_str()).await?;
         let mut next = Some(first);
         for id in ids {
             let Some(job) = next else { break };
-            self.write(id, now, job)?;
-            // An error leaves the copy unfinished, which ends it and the transaction.
-            next = self.next(jobs)?;
+            next = match self.write(id, now, job).and_then(|()| self.next(jobs)) {
+                Ok(next) => next,
+                Err(error) => {
+                    copy.abort("a job that cannot be written").await?;
+                    to.copied();
+                    return Err(error);
+                }
+            };
             if self.ready.len() >= SENT_BYTES {
                 self.ready.pass_to(&mut copy).await?;
             }
@@ -164,6 +183,7 @@ impl Bulk {
             }
         }
         self.ready.finish(copy).await?;
+        to.copied();
         self.scheduled.send(to, statements.copy_scheduled.as_str()).await?;
         self.payloads.send(to, statements.copy_payloads.as_str()).await?;
         self.send_unique(&schema, to).await?;

@@ -11,6 +11,8 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: &[u8] = &[0xff, 0xff];
 
 /// A `COPY` under way.
+use super::whole::Whole;
+
 type Copy<'a> = PgCopyIn<&'a mut PgConnection>;
 
 /// Rows of one table on their way to it.
@@ -88,10 +90,11 @@ impl Rows {
     }
 
     /// Sends all rows in a copy of their own.
-    pub(super) async fn send(&mut self, to: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
+    pub(super) async fn send(&mut self, to: &mut Whole<'_>, statement: &str) -> Result<(), sqlx::Error> {
         if self.begun {
-            let copy = to.copy_in_raw(statement).await?;
+            let copy = to.copy(statement).await?;
             self.finish(copy).await?;
+            to.copied();
         }
         Ok(())
     }

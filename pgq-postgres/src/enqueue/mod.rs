@@ -2,6 +2,7 @@ mod bulk;
 mod copy;
 mod enqueued;
 mod prepared;
+mod whole;
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};

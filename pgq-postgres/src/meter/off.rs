@@ -46,6 +46,7 @@ impl RunnerMeter {
 
     pub(crate) fn rescued(&self, _: usize) {}
 
+    #[cfg(feature = "cron")]
     pub(crate) fn fired(&self, _: &str, _: &str, _: usize) {}
 
     pub(crate) fn database_failed(&self) {}

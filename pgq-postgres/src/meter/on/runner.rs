@@ -79,6 +79,7 @@ impl RunnerMeter {
     }
 
     /// Jobs of a schedule, whose queue and kind this program may not know.
+    #[cfg(feature = "cron")]
     pub(crate) fn fired(&self, queue: &str, kind: &str, jobs: usize) {
         counter!(ENQUEUED.name, "queue" => queue.to_owned(), "kind" => kind.to_owned())
             .increment(jobs as u64);
