@@ -5,7 +5,10 @@ use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgTransactionManager};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, SqlSafeStr, SqlStr};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr,
+    Transaction,
+};
 use sqlx_core::transaction::TransactionManager;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
@@ -104,6 +107,19 @@ impl SessionOptions {
     pub(crate) fn into_inner(self) -> PgConnectOptions {
         self.connect
     }
+}
+
+/// Begins a transaction on a pool that is not ours, as the statement says. It goes on to its end also if this is
+/// dropped: the driver forgets a `begin` that was not answered (sqlx #4385), and whoever got the session next would be
+/// inside of a transaction.
+pub(crate) async fn begin(
+    pool: &PgPool,
+    statement: Option<SqlStr>,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let connection = pool.acquire().await?;
+    // Ends with the server's answer.
+    let begun = tokio::spawn(Transaction::begin(connection, statement));
+    begun.await.unwrap_or_else(|_| Err(sqlx::Error::PoolClosed))
 }
 
 /// One session that is opened when needed and thrown away whenever anything went wrong on it: a session on

@@ -6,6 +6,7 @@ use sqlx::{PgPool, Postgres, Transaction, query_scalar};
 use uuid::Uuid;
 
 use crate::Error;
+use crate::connection::begin;
 use crate::runner::Shared;
 
 /// What a handler does with the database beside its job.
@@ -76,7 +77,7 @@ impl<S: Send + Sync> DatabaseContext for Context<S> {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, Error> {
-        Ok(self.pool()?.begin().await?)
+        Ok(begin(self.pool()?, None).await?)
     }
 
     async fn complete_in(&self, mut tx: Transaction<'_, Postgres>) -> Result<(), Error> {

@@ -35,6 +35,7 @@ use std::time::{Duration, SystemTime};
 
 use sqlx::{PgPool, Postgres, Transaction, query, query_scalar};
 
+use crate::connection::begin;
 use crate::time::Timestamp;
 use crate::{Error, Schema, migrate};
 
@@ -93,7 +94,7 @@ impl Admin {
     /// A failure of the database.
     pub async fn now(&self) -> Result<SystemTime, Error> {
         // In one transaction, and without a name for the statement, so that it works behind any pooler.
-        let mut tx = self.pool.begin().await?;
+        let mut tx = begin(&self.pool, None).await?;
         let now = query_scalar::<_, Timestamp>(self.schema.statements().now.clone()).persistent(false);
         let now = now.fetch_one(&mut *tx).await?;
         tx.rollback().await?;
@@ -110,7 +111,7 @@ impl Admin {
 
     /// Changes nothing, and sees one moment.
     async fn look(&self) -> Result<Transaction<'static, Postgres>, Error> {
-        let mut tx = self.pool.begin_with(self.schema.statements().begin_look.clone()).await?;
+        let mut tx = begin(&self.pool, Some(self.schema.statements().begin_look.clone())).await?;
         query(self.schema.statements().plan_for_values.clone()).execute(&mut *tx).await?;
         Ok(tx)
     }

@@ -56,6 +56,10 @@ impl Enqueueable for Prepared {
 /// They are taken from the iterator one by one, encoded, and sent by `COPY`, so a million of them need not be in memory at
 /// a time. All must go to the same schema.
 ///
+/// If the future is dropped half-way, as by a timeout, nothing is enqueued, and the session is ended; a pool opens another
+/// one. A transaction of the caller's must then be given up: some of the jobs may be part of it, or its session
+/// ended.
+///
 /// ```no_run
 /// # use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, enqueue_all};
 /// # #[derive(Job)] struct SendWelcome { user_id: i64 }

@@ -4,6 +4,8 @@
 use sqlx::PgConnection;
 use sqlx::postgres::PgCopyIn;
 
+use super::whole::Whole;
+
 /// What every stream begins with: a signature, flags, and the length of an extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
@@ -11,8 +13,6 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: &[u8] = &[0xff, 0xff];
 
 /// A `COPY` under way.
-use super::whole::Whole;
-
 type Copy<'a> = PgCopyIn<&'a mut PgConnection>;
 
 /// Rows of one table on their way to it.

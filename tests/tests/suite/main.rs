@@ -17,6 +17,7 @@ mod death;
 mod declared;
 mod delivery;
 mod deploy;
+mod dropped;
 mod enqueue;
 mod evolution;
 mod exactly_once;
