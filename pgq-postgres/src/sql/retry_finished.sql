@@ -6,15 +6,24 @@ with found as materialized (
     select id, decode(options->>'unique_key', 'hex') as key, options->>'held_while' as held_while, attempts
     from pgq.finished where id = any($1::bigint[]) order by id for update skip locked
 ),
-keys as (
-    insert into pgq.unique_keys as k (key, job_id, held_while)
+wanted as materialized (
     select distinct on (key) key, id, held_while from found where key is not null and attempts < 32767 order by key, id
-    on conflict (key) do update set job_id = excluded.job_id, held_while = excluded.held_while, expires_at = null
-    where k.expires_at <= now()
+),
+overdue as (
+    update pgq.unique_keys k set job_id = w.id, held_while = w.held_while, expires_at = null
+    from wanted w where k.key = w.key and k.expires_at <= now()
+    returning k.job_id
+),
+-- Locks no key that is taken, unlike `do update`: the end of its job passes over what is locked, and would leave the key.
+keys as (
+    insert into pgq.unique_keys (key, job_id, held_while)
+    select key, id, held_while from wanted where id <> all(array(select job_id from overdue))
+    on conflict do nothing
     returning job_id
 ),
 free as materialized (
-    select id from found where key is null and attempts < 32767 union all select job_id from keys
+    select id from found where key is null and attempts < 32767 union all select job_id from overdue
+    union all select job_id from keys
 ),
 taken as materialized (
     delete from pgq.finished where id = any(array(select id from free)) returning *
