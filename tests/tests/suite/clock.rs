@@ -11,10 +11,10 @@ use sqlx::query_scalar;
 use crate::worker::Worker;
 
 /// About ten years.
-const YEARS: i64 = 10 * 365 * 86_400;
+pub(crate) const YEARS: i64 = 10 * 365 * 86_400;
 
 /// A library that, loaded before all others, shifts the clock of a process.
-fn shifted_clock(folder: &Path) -> PathBuf {
+pub(crate) fn shifted_clock(folder: &Path) -> PathBuf {
     let library = folder.join("shifted_clock.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/shifted_clock.rs");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());

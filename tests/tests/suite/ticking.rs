@@ -7,6 +7,7 @@ use pgq_postgres::{Missed, Schedule, Schedules};
 use pgq_tests::{Step, count, with_database};
 use sqlx::{PgPool, query_as, query_scalar};
 
+use crate::clock::{YEARS, shifted_clock};
 use crate::worker::Worker;
 
 /// How many schedules tick at the same seconds, so that runners meet often.
@@ -62,11 +63,21 @@ async fn check(pool: &PgPool) {
     println!("{} ticks, fired {late:.3} s after their time in the median", jobs.len());
 }
 
+#[cfg_attr(not(target_os = "linux"), ignore = "shifts the clock as Linux does it")]
 #[tokio::test(flavor = "multi_thread")]
-async fn five_runners_race_and_one_is_paused_and_every_tick_has_one_job() {
+async fn five_runners_whose_clocks_differ_race_and_one_is_paused_and_every_tick_has_one_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = shifted_clock(folder.path());
     with_database(async |db| {
         let pool = db.pool();
-        let workers: Vec<_> = (0..5).map(|_| Worker::start(db.url(), &[], &SETTINGS)).collect();
+        let mut workers = Vec::new();
+        for shift in [0, 3, -3, YEARS, -YEARS] {
+            let shift = shift.to_string();
+            let clock = [("LD_PRELOAD", library.to_str().unwrap()), ("CLOCK_SHIFT_S", &shift)];
+            let mut worker = Worker::start(db.url(), &[], &[&SETTINGS[..], &clock].concat());
+            println!("one takes {} for the time", worker.clock().await);
+            workers.push(worker);
+        }
         put_schedules(&pool).await;
         until_ticked(&pool, 1).await;
         for worker in &workers[..4] {
