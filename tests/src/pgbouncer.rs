@@ -3,6 +3,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 
 use pgq_devdb::Database;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -111,7 +112,7 @@ impl Drop for PgBouncer {
 /// The program and its version. None, and a line that says so, where there is none, or where this test cannot use it.
 fn installed() -> Option<(&'static str, (u32, u32))> {
     if std::env::var_os("PGQ_TEST_ROLES").is_some() {
-        println!("skipped: a pooler hides from whom a session is, which the roles are given by");
+        skipped("a pooler hides from whom a session is, which the roles are given by");
         return None;
     }
     // Debian puts it where only root looks.
@@ -122,9 +123,17 @@ fn installed() -> Option<(&'static str, (u32, u32))> {
         Some((program, (numbers.next()?.ok()?, numbers.next()?.ok()?)))
     });
     if found.is_none() {
-        println!("skipped: pgbouncer is not installed");
+        skipped("pgbouncer is not installed");
     }
     found
+}
+
+/// Says once in a process why tests were skipped. Not with a macro, whose lines are kept from whoever runs tests that pass.
+fn skipped(why: &str) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        writeln!(std::io::stderr().lock(), "\ntests with a pooler were skipped: {why}").unwrap()
+    });
 }
 
 fn configuration(server: &PgConnectOptions, port: u16, setting: &str) -> String {
