@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use pgq_devdb::Server;
-use pgq_postgres::{Enqueue, Runner, migrate};
-use pgq_tests::{Action, Probe, Running, Step, with_database};
+use pgq_postgres::admin::Changed;
+use pgq_postgres::{Admin, Enqueue, Runner, migrate};
+use pgq_tests::{Action, Probe, Ran, Running, Step, count, until_state, with_database};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, query};
 
@@ -90,20 +91,34 @@ async fn an_outcome_that_the_database_refuses_does_not_hold_up_the_others() {
         .await
         .unwrap();
         let mut tx = pool.begin().await.unwrap();
+        let mut ids = Vec::new();
         for (n, error) in [(1, "fine"), (2, "unspeakable"), (3, "fine too")] {
-            Step::of(n, Action::Fail(error.into())).enqueue(&mut *tx).await.unwrap();
+            let action = Action::InTurn(vec![Action::Fail(error.into()), Action::Succeed]);
+            ids.push(Step::of(n, action).enqueue(&mut *tx).await.unwrap());
         }
         tx.commit().await.unwrap();
         let mut running = Running::start(db);
         running.ran_many(3).await;
-        running.stop().await;
+        until_state(&pool, ids[0], "scheduled").await;
+        until_state(&pool, ids[2], "scheduled").await;
         let recorded: Vec<String> = sqlx::query_scalar("select error from pgq.failures order by error")
             .fetch_all(&pool)
             .await
             .unwrap();
         assert_eq!(recorded, ["fine", "fine too"]);
-        let states = pgq_tests::states(&pool).await;
-        assert_eq!(states, [("running".to_owned(), 1), ("scheduled".to_owned(), 2)], "nothing is lost");
+        // It is given back, and refused again.
+        assert_eq!(running.ran().await, Ran { n: 2, attempt: 1 });
+        db.connect().await.unwrap().execute("drop trigger refuse on pgq.failures").await.unwrap();
+        until_state(&pool, ids[1], "scheduled").await;
+        for id in ids {
+            assert_eq!(Admin::new(&pool).retry(id).await.unwrap(), Changed::Done);
+        }
+        running.until(|counts| counts.completed == 3).await;
+        let (_, mut ran) = running.stop().await;
+        ran.retain(|ran| ran.attempt > 1);
+        assert_eq!(ran, [1, 2, 3].map(|n| Ran { n, attempt: 2 }), "no attempt was spent on what was refused");
+        assert_eq!(pgq_tests::states(&pool).await, []);
+        assert_eq!(count(&pool, "pgq.leases").await + count(&pool, "pgq.failures").await, 0);
     })
     .await;
 }
