@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, Runner};
-use pgq_tests::{Action, Ran, Running, Step, states, with_database};
+use pgq_postgres::{Admin, Cancelled, Context, Enqueue, Job, JobResult, Perform, Runner};
+use pgq_tests::{Action, Ran, Running, Step, count, states, with_database};
 use sqlx::PgPool;
 use tokio::sync::Barrier;
 
@@ -177,6 +177,49 @@ async fn jobs_that_wait_for_a_slot_in_vain_go_back_for_another_runner() {
         other.probe.open_gate(18);
         let ((one, _), (two, _)) = (greedy.stop().await, other.stop().await);
         assert_eq!((one.completed, two.completed), (302, 18));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn far_more_jobs_than_slots_that_panic_hang_or_block_leave_every_slot_free() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut tx = pool.begin().await.unwrap();
+        let limit = Duration::from_millis(5);
+        for n in 0..200 {
+            let of = |action| Step::of(n, action).retry_waits([]);
+            of(Action::Panic).enqueue(&mut *tx).await.unwrap();
+            if n % 5 == 0 {
+                of(Action::Hang).timeout(limit).enqueue(&mut *tx).await.unwrap();
+                of(Action::Block(2 * limit)).timeout(limit).enqueue(&mut *tx).await.unwrap();
+            }
+        }
+        tx.commit().await.unwrap();
+        let mut running = Running::start_with(db, |runner| runner.slots(4).cancel_grace(limit));
+        running.ran_many(280).await;
+        for n in 0..20 {
+            let id = Step::of(n, Action::Hang).enqueue(&pool).await.unwrap();
+            running.ran().await;
+            assert_eq!(Admin::new(&pool).cancel(id).await.unwrap(), Cancelled::Running);
+        }
+        while count(&pool, "pgq.leased").await > 0 {
+            tokio::task::yield_now().await;
+        }
+        for n in 1000..1008 {
+            Step::of(n, Action::Gate).enqueue(&pool).await.unwrap();
+        }
+        let ran = |n: i64| Ran { n, attempt: 1 };
+        assert_eq!(
+            running.ran_many(4).await,
+            (1000..1004).map(ran).collect::<Vec<_>>(),
+            "at once, on all slots"
+        );
+        running.probe.open_gate(8);
+        assert_eq!(running.ran_many(4).await, (1004..1008).map(ran).collect::<Vec<_>>());
+        let (counts, rest) = running.stop().await;
+        // One that blocks ends late, and well.
+        assert_eq!((counts.discarded, counts.completed, rest), (240, 48, vec![]));
     })
     .await;
 }
