@@ -39,6 +39,8 @@ pub enum Action {
     Gate,
     /// Waits until it is cancelled, then completes.
     UntilCancelled,
+    /// Computes without a pause until it is cancelled, then completes; panics if nobody tells it for that long.
+    Compute(Duration),
     /// Waits until it is cancelled, then fails.
     FailOnceCancelled,
     /// Waits until it is cancelled, then snoozes.
@@ -162,6 +164,14 @@ impl Perform for Step {
             }
             Action::UntilCancelled => {
                 ctx.cancelled().await;
+                Ok(())
+            }
+            Action::Compute(longest) => {
+                let started = std::time::Instant::now();
+                while !ctx.is_cancelled() {
+                    assert!(started.elapsed() < *longest, "nobody told step {} to end", self.n);
+                    std::hint::spin_loop();
+                }
                 Ok(())
             }
             Action::FailOnceCancelled => {

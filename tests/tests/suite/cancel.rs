@@ -78,6 +78,31 @@ async fn a_running_job_is_told_at_once() {
     .await;
 }
 
+/// In a process of its own: what holds a thread of a runtime may hold up all that waits for the network there, as the
+/// listener does, and the test would.
+#[tokio::test]
+async fn a_job_that_computes_on_the_only_thread_is_told_by_the_next_heartbeat_if_it_asks() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let settings = [("HEARTBEAT_MS", "200"), ("TOKIO_WORKER_THREADS", "1")];
+        let mut worker = Worker::start(db.url(), &[], &settings);
+        // Fails if nobody tells it.
+        let computes = Step::of(1, Action::Compute(Duration::from_secs(20)));
+        let id = computes.retry_waits([]).enqueue(&pool).await.unwrap();
+        worker.ran().await;
+        let asked = Instant::now();
+        assert_eq!(Admin::new(&pool).cancel(id).await.unwrap(), Cancelled::Running);
+        while let Some((state, ..)) = job(&pool, id).await {
+            assert_eq!(state, "running");
+            tokio::task::yield_now().await;
+        }
+        println!("told and completed after {:?}", asked.elapsed());
+        worker.signal("TERM");
+        worker.ended().await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_job_that_runs_in_another_process_is_told_at_once() {
     with_database(async |db| {
