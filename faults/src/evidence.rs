@@ -12,7 +12,7 @@ use crate::history::{Event, Id, Micros, read};
 use crate::timeline::Timeline;
 
 /// About so many jobs are judged at a time.
-const PART: i64 = 200_000;
+const PART: i64 = 500_000;
 
 /// A runner learns within this time that a crash of the server has undone its claim.
 const UNDONE_BEFORE: Micros = 30_000_000;

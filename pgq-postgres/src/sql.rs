@@ -213,6 +213,39 @@ mod tests {
         .await;
     }
 
+    /// A runner that was found dead cannot say that it lives until a rescuer is done with it: none is believed and robbed.
+    #[tokio::test]
+    async fn a_heartbeat_comes_before_a_rescue_or_after_it() {
+        with_database(async |db| {
+            let (mut runner, mut rescuer) = (db.connect().await.unwrap(), db.connect().await.unwrap());
+            let silent = "insert into pgq.runners (id, name, library, slots, queues, kinds, versions, heartbeat_every, heartbeat_at) \
+                 values ('00000000-0000-0000-0000-00000000000b', 'silent:1', '0', 1, '{q}', '{k}', '{1}', '2 s', now() - interval '1 min')";
+            sqlx::raw_sql(silent).execute(&mut runner).await.unwrap();
+            let (statements, id) = (Statements::for_schema("pgq"), uuid::Uuid::from_u128(11));
+            let dead = async |session: &mut sqlx::PgConnection| {
+                let dead = sqlx::query_as::<_, (uuid::Uuid, String)>(statements.dead_runners.clone());
+                let dead = dead.bind(15.0).bind(3.0).bind(uuid::Uuid::nil());
+                dead.fetch_all(session).await.unwrap().into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+            };
+            let beat = || {
+                let beat = sqlx::query(statements.heartbeat.clone()).bind(id).bind(3.0);
+                beat.bind(None::<serde_json::Value>)
+            };
+            let mut tx = sqlx::Connection::begin(&mut runner).await.unwrap();
+            assert_eq!(beat().execute(&mut *tx).await.unwrap().rows_affected(), 1);
+            assert!(dead(&mut rescuer).await.is_empty(), "its heartbeat is coming");
+            tx.rollback().await.unwrap();
+            let mut tx = sqlx::Connection::begin(&mut rescuer).await.unwrap();
+            assert_eq!(dead(&mut tx).await, [id]);
+            sqlx::raw_sql("set lock_timeout = '1ms'").execute(&mut runner).await.unwrap();
+            assert!(beat().execute(&mut runner).await.is_err(), "it waits for the rescuer");
+            sqlx::query(statements.end_rescue.clone()).bind(id).execute(&mut *tx).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(beat().execute(&mut runner).await.unwrap().rows_affected(), 0, "it was taken for dead");
+        })
+        .await;
+    }
+
     /// A claim of queue `q` for three jobs, prepared in a session like a runner's.
     async fn claiming(db: &pgq_devdb::Database) -> sqlx::PgConnection {
         use crate::connection::{Commit, Route, SessionOptions};

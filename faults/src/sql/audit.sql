@@ -8,6 +8,7 @@ create table faults.ends (lease uuid not null, at timestamptz not null, session 
 create table faults.effects (n bigint not null, job bigint not null);
 create table faults.beats (runner uuid not null, at timestamptz not null);
 
+create index on faults.runners (id);
 create index on faults.claims (lease);
 create index on faults.beats (runner, at);
 
