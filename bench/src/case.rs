@@ -64,6 +64,12 @@ impl Case {
         Self { compared, ..self }
     }
 
+    /// How many jobs it has, if it is told that.
+    pub(crate) fn jobs(&self) -> Option<u64> {
+        let (_, jobs) = self.flags.0.iter().find(|(name, _)| *name == "jobs")?;
+        jobs.parse().ok()
+    }
+
     /// One side more.
     pub(crate) fn side(mut self, side: Side) -> Self {
         self.sides.push(side);

@@ -8,23 +8,28 @@ use anyhow::{Context, Result, bail};
 
 use crate::case::{Case, Flags, Side};
 use crate::child::Program;
+use crate::workloads::drain;
 
 /// Their packages' folders, their programs, and how they are set up. graphile_worker is missing with its defaults: there
 /// it stops after some fifty of the jobs that were enqueued before it started, and we have not found out why.
-const PEERS: [(&str, &str, &[&str]); 4] = [
+const PEERS: [(&str, &str, &[Setting]); 4] = [
     ("graphile_worker", "pgq-peer-graphile-worker", &[TUNED]),
-    ("apalis_postgres", "pgq-peer-apalis-postgres", &[DEFAULTS, TUNED]),
-    ("sqlxmq", "pgq-peer-sqlxmq", &[DEFAULTS, TUNED]),
-    ("awa", "pgq-peer-awa", &[DEFAULTS, TUNED]),
+    ("apalis_postgres", "pgq-peer-apalis-postgres", &[SLOW_DEFAULTS, TUNED]),
+    ("sqlxmq", "pgq-peer-sqlxmq", &[SLOW_DEFAULTS, SLOW_TUNED]),
+    ("awa", "pgq-peer-awa", &[SLOW_DEFAULTS, TUNED]),
 ];
 
-/// With its own defaults, and with the settings that its documentation recommends for speed.
-const DEFAULTS: &str = "defaults";
-const TUNED: &str = "tuned";
+/// Its name, and the part of a drain's jobs that are drained with it: some would take minutes for all of them.
+type Setting = (&'static str, u64);
 
-/// Those that were built.
+/// With its own defaults, and with those settings of its documentation that are fastest.
+const SLOW_DEFAULTS: Setting = ("defaults", 20);
+const TUNED: Setting = ("tuned", 1);
+const SLOW_TUNED: Setting = ("tuned", 10);
+
+/// Those that were built, each with the part of a drain's jobs that it gets.
 #[derive(Debug, Default)]
-pub(crate) struct Peers(Vec<(String, Program)>);
+pub(crate) struct Peers(Vec<(String, Program, u64)>);
 
 impl Peers {
     /// Builds all of them, if they are wanted.
@@ -33,9 +38,9 @@ impl Peers {
         for (name, program, settings) in PEERS.into_iter().filter(|_| wanted) {
             eprintln!("building {name}");
             let path = build(name)?.join(program);
-            for setting in settings {
+            for (setting, part) in settings {
                 let arguments = vec![format!("--{setting}")];
-                peers.push((format!("{name} {setting}"), Program { path: path.clone(), arguments }));
+                peers.push((format!("{name} {setting}"), Program { path: path.clone(), arguments }, *part));
             }
         }
         Ok(Self(peers))
@@ -44,10 +49,14 @@ impl Peers {
     /// The sides that they are of this case.
     pub(crate) fn sides(&self, case: &Case) -> Vec<Side> {
         let peers = self.0.iter().filter(|_| case.has_peers);
-        let side = |(name, program): &(String, Program)| Side {
+        let fewer = |part: &u64| match case.jobs() {
+            Some(jobs) if case.workload == drain::NAME => Flags::default().with("jobs", (jobs / part).max(1)),
+            _ => Flags::default(),
+        };
+        let side = |(name, program, part): &(String, Program, u64)| Side {
             name: name.clone(),
             program: program.clone(),
-            flags: Flags::default(),
+            flags: fewer(part),
             takes: None,
         };
         peers.map(side).collect()

@@ -1,5 +1,6 @@
-//! apalis-postgres, by its README. Tuned: the settings of its examples basic.rs and pubsub.rs, batches of 100, tasks not
-//! locked one by one, notifications, and handlers that run side by side on the runtime.
+//! apalis-postgres, by its README. Tuned: the settings of its examples basic.rs and pubsub.rs, tasks not locked one by one,
+//! notifications, and handlers that run side by side on the runtime, with the batches that drained fastest of 100, 1,000 and
+//! 5,000.
 
 use std::process::ExitCode;
 
@@ -12,6 +13,9 @@ use sqlx::postgres::PgPoolOptions;
 
 /// How many jobs one statement enqueues.
 const CHUNK_JOBS: usize = 5_000;
+
+/// How many jobs it takes at a time when tuned.
+const BATCH: usize = 5_000;
 
 #[derive(Clone)]
 struct Apalis {
@@ -62,7 +66,7 @@ impl Peer for Apalis {
                 worker.run().await.map_err(failed)
             }
             Setting::Tuned => {
-                let config = Config::default().queue(QUEUE).batch_size(100).lock_tasks(false);
+                let config = Config::default().queue(QUEUE).batch_size(BATCH).lock_tasks(false);
                 let storage = storage.with_config(config).with_pubsub();
                 let worker = WorkerBuilder::new("bench").backend(storage).parallelize(tokio::spawn);
                 worker.build(handle).run().await.map_err(failed)
