@@ -42,6 +42,11 @@ impl Switchboard {
         &self.url
     }
 
+    /// Whether a statement of the library went through it.
+    pub(crate) fn knew_something(&self) -> bool {
+        self.plan.knew_something()
+    }
+
     /// What went through it.
     pub(crate) fn report(&self) -> String {
         self.plan.report()

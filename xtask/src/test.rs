@@ -56,13 +56,17 @@ const PATIENCE: &str = "300";
 /// The same through a [`Switchboard`].
 pub(crate) fn run_tests_in_roles(postgres: &Postgres, args: &[OsString]) -> Result<Tally> {
     let switchboard = Switchboard::open(postgres.url())?;
-    let tally = run_tests_at(
+    let mut tally = run_tests_at(
         postgres,
         switchboard.url(),
         args,
         &[("PGQ_TEST_ROLES", "1"), ("PGQ_TEST_SECONDS", PATIENCE)],
     )?;
     println!("{}", switchboard.report());
+    if !switchboard.knew_something() {
+        eprintln!("{}: no statement was run in a role, counted as one failure", screen::red("error"));
+        tally.failed += 1;
+    }
     Ok(tally)
 }
 

@@ -98,6 +98,11 @@ impl Plan {
         self.sessions.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether anything was the library's: if not, its statements were not known, and nothing was tried.
+    pub(super) fn knew_something(&self) -> bool {
+        self.counts.iter().any(|count| count.load(Ordering::Relaxed) > 0)
+    }
+
     pub(super) fn report(&self) -> String {
         let mut text = String::from("prepared or sent as its role:");
         for role in [Role::Producer, Role::Runner, Role::Operator] {
