@@ -39,6 +39,9 @@ impl Harness {
     pub(crate) async fn run(&mut self, case: Case) -> Result<CaseResult> {
         let mut sides = case.sides.clone();
         sides.extend(self.peers.sides(&case));
+        if self.options.alone {
+            sides.truncate(1);
+        }
         self.bar.enable_steady_tick(Duration::from_millis(200));
         self.bar.inc_length(u64::from(self.options.rounds) * sides.len() as u64);
         let mut measured: Vec<_> =

@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// Build other job libraries, and measure them in the same turns where they know the workload.
     #[arg(long)]
     pub(crate) peers: bool,
+    /// Measure only ours, without the bare SQL and what else it would be compared with.
+    #[arg(long, conflicts_with = "peers")]
+    pub(crate) alone: bool,
     /// Where the report and its charts go.
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
