@@ -32,7 +32,16 @@ pub struct Tenure {
     /// Until when, and which session ended it.
     pub ended: Option<(Micros, String)>,
     /// The last heartbeat of its runner before that.
-    pub beat: Option<Micros>,
+    pub beat: Option<Beat>,
+}
+
+/// A heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// When it began, by the server's clock.
+    pub at: Micros,
+    /// Its session held the lock of its runner.
+    pub locked: bool,
 }
 
 /// A job that is still in the tables.

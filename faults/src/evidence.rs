@@ -7,7 +7,7 @@ use anyhow::Result;
 use sqlx::{PgConnection, Row, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use crate::checker::{Allowances, Checker, Leftover, Pickups, Recovery, Tables, Tenure, Verdict};
+use crate::checker::{Allowances, Beat, Checker, Leftover, Pickups, Recovery, Tables, Tenure, Verdict};
 use crate::history::{Event, Id, Micros, read};
 use crate::timeline::Timeline;
 
@@ -111,16 +111,20 @@ fn count(timeline: &Timeline, findings: &mut Findings) -> Result<Vec<(Micros, Uu
     Ok(refusals)
 }
 
+/// As `ends_of.sql` tells it: job, lease, when, whose session, and the heartbeat.
+type End = (Id, Uuid, i64, String, Option<i64>, Option<bool>);
+
 async fn tenures(
     database: &mut PgConnection,
     ids: &[Id],
     timeline: &Timeline,
 ) -> Result<HashMap<Id, Vec<Tenure>>> {
-    let ends: Vec<(Id, Uuid, i64, String, Option<i64>)> =
+    let ends: Vec<End> =
         query_as(include_str!("sql/ends_of.sql")).bind(ids).fetch_all(&mut *database).await?;
     let mut ended_at = HashMap::new();
-    for (id, lease, at, session, beat) in ends {
-        ended_at.insert((id, lease), ((at.unsigned_abs(), session), beat.map(i64::unsigned_abs)));
+    for (id, lease, at, session, beat, locked) in ends {
+        let beat = beat.zip(locked).map(|(at, locked)| Beat { at: at.unsigned_abs(), locked });
+        ended_at.insert((id, lease), ((at.unsigned_abs(), session), beat));
     }
     let claims: Vec<(Id, Uuid, i64, String)> =
         query_as(include_str!("sql/claims_of.sql")).bind(ids).fetch_all(&mut *database).await?;

@@ -1,7 +1,7 @@
 //! Why a job ran again.
 
-use super::Tenure;
 use super::job::Run;
+use super::{Beat, Tenure};
 use crate::history::{End, Micros};
 use crate::timeline::Timeline;
 
@@ -88,11 +88,11 @@ pub(super) fn of(
 }
 
 /// Whether a runner that was not killed had been silent, by the server's clock, for as long as the rules say before its lease
-/// was taken. Its lock can only have been free if something met its sessions meanwhile.
+/// was taken. Its lock can only have been free if it did not hold it before, or something met its sessions meanwhile.
 fn expired(tenure: &Tenure, ended: Micros, side: usize, timeline: &Timeline) -> bool {
-    let since = tenure.beat.unwrap_or(tenure.claimed);
-    let silent = ended.saturating_sub(since);
-    let cut = || timeline.last_touching(side, since, ended).is_some();
+    let beat = tenure.beat.unwrap_or(Beat { at: tenure.claimed, locked: true });
+    let silent = ended.saturating_sub(beat.at);
+    let cut = || !beat.locked || timeline.last_touching(side, beat.at, ended).is_some();
     silent >= timeline.heartbeat * DEAD_AFTER_BEATS
         || silent >= timeline.heartbeat * DEAD_AFTER_BEATS_UNLOCKED && cut()
 }

@@ -188,9 +188,9 @@ fn repetitions_have_their_causes() {
 #[test]
 fn a_lease_is_taken_from_a_living_runner_only_after_its_silence() {
     // Heartbeats every 20: dead after 300, or after 60 with a free lock.
-    let case = |beat, taken| {
+    let case = |at, taken| {
         let mut held = vec![tenure(1, 1, 90, Some((taken, "pgq maintain"))), tenure(2, 0, 680, None)];
-        held[0].beat = Some(beat);
+        held[0].beat = Some(Beat { at, locked: true });
         Case::new()
             .note(1, 100, started(1, 10))
             .note(1, 110, ended(1, 10, End::Complete))
@@ -203,6 +203,9 @@ fn a_lease_is_taken_from_a_living_runner_only_after_its_silence() {
     assert_eq!(case(101, 400).judge().unexplained, 1, "it had said that it lives");
     assert_eq!(case(330, 400).judge().unexplained, 1, "nothing had freed its lock");
     assert_eq!(causes(case(330, 400).with(Kind::EndSessions, 335, 336)), [Cause::LeaseExpired]);
+    let mut unlocked = case(330, 400);
+    unlocked.tenures.get_mut(&10).unwrap()[0].beat = Some(Beat { at: 330, locked: false });
+    assert_eq!(causes(unlocked), [Cause::LeaseExpired], "it did not hold its lock");
     assert_eq!(case(350, 400).with(Kind::EndSessions, 355, 356).judge().unexplained, 1, "that was too soon");
 }
 

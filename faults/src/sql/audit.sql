@@ -7,7 +7,7 @@ create table faults.claims (lease uuid not null, runner uuid not null, at timest
 create table faults.ends (lease uuid not null, at timestamptz not null, session text not null, ids bigint[] not null);
 create table faults.effects (n bigint not null, job bigint not null);
 -- A heartbeat counts from when its statement began, and is there from when it was `noted`: it may have waited for a rescuer.
-create table faults.beats (runner uuid not null, at timestamptz not null, noted timestamptz not null);
+create table faults.beats (runner uuid not null, at timestamptz not null, noted timestamptz not null, locked boolean not null);
 
 create index on faults.runners (id);
 create index on faults.claims (lease);
@@ -22,7 +22,9 @@ $$;
 
 create function faults.note_beat() returns trigger language plpgsql as $$
 begin
-    insert into faults.beats values (new.id, new.heartbeat_at, clock_timestamp());
+    insert into faults.beats
+    select new.id, new.heartbeat_at, clock_timestamp(),
+           exists (select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid());
     return null;
 end
 $$;
