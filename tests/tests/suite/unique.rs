@@ -412,6 +412,10 @@ async fn of_64_enqueuers_operators_and_dying_runners_one_holds_a_key() {
         let start =
             || Running::start_with(db, |runner| runner.heartbeat_interval(Duration::from_millis(200)));
         let running = [start(), start()];
+        // The racers leave this thread little time for runners that are still connecting.
+        while count(&pool, "pgq.runners").await < 2 {
+            tokio::task::yield_now().await;
+        }
         let mut racers = JoinSet::new();
         for _ in 0..64 {
             let (race, pool) = (race.clone(), pool.clone());
