@@ -9,13 +9,21 @@ use uuid::Uuid;
 
 use crate::checker::{Allowances, Beat, Checker, Leftover, Pickups, Recovery, Tables, Tenure, Verdict};
 use crate::history::{Event, Id, Micros, read};
-use crate::timeline::Timeline;
+use crate::timeline::{Process, Timeline};
 
 /// About so many jobs are judged at a time.
 const PART: i64 = 500_000;
 
 /// A runner learns within this time that a crash of the server has undone its claim.
 const UNDONE_BEFORE: Micros = 30_000_000;
+
+/// Outcomes that a process could not record.
+#[derive(Debug, Clone, Copy)]
+struct Refusal {
+    at: Micros,
+    process: Process,
+    lease: Uuid,
+}
 
 /// All that was found in a run.
 #[derive(Debug, Default)]
@@ -42,6 +50,9 @@ pub async fn judge(
     allowances: Allowances,
 ) -> Result<Findings> {
     let mut findings = Findings::default();
+    let refusals = count(timeline, &mut findings)?;
+    let undone = undone(database, &refusals).await?;
+    let timeline = &Timeline { undone, ..timeline.clone() };
     let leftovers = leftovers(database).await?;
     let parts = jobs / PART + 1;
     for part in 0..parts {
@@ -63,24 +74,33 @@ pub async fn judge(
         let tables = Tables { leftovers: leftovers.clone(), effects: effects(database, parts, part).await? };
         findings.verdict.add(checker.judge(timeline, &tenures, &tables, allowances, &mut findings.pickups));
     }
-    let refusals = count(timeline, &mut findings)?;
     judge_refusals(database, refusals, timeline, &mut findings.verdict).await?;
     Ok(findings)
+}
+
+/// When which processes' outcomes were refused that belonged to claims which a crash of the server had undone.
+async fn undone(database: &mut PgConnection, refusals: &[Refusal]) -> Result<Vec<(Process, Micros)>> {
+    let leases: Vec<Uuid> = refusals.iter().map(|refusal| refusal.lease).collect();
+    let known: Vec<Uuid> =
+        query_scalar(include_str!("sql/claimed.sql")).bind(leases).fetch_all(database).await?;
+    let known: HashSet<Uuid> = known.into_iter().collect();
+    let undone = refusals.iter().filter(|refusal| !known.contains(&refusal.lease));
+    Ok(undone.map(|refusal| (refusal.process, refusal.at)).collect())
 }
 
 /// An outcome may only be refused if its lease was taken away: by a rescuer, by its own runner that had lost sight of it, or
 /// by a crash of the server that undid the claim.
 async fn judge_refusals(
     database: &mut PgConnection,
-    refusals: Vec<(Micros, Uuid)>,
+    refusals: Vec<Refusal>,
     timeline: &Timeline,
     verdict: &mut Verdict,
 ) -> Result<()> {
-    let leases: Vec<Uuid> = refusals.iter().map(|(_, lease)| *lease).collect();
+    let leases: Vec<Uuid> = refusals.iter().map(|refusal| refusal.lease).collect();
     let taken: Vec<Uuid> =
         query_scalar(include_str!("sql/taken_from.sql")).bind(leases).fetch_all(database).await?;
     let taken: HashSet<Uuid> = taken.into_iter().collect();
-    for (at, lease) in refusals {
+    for Refusal { at, lease, .. } in refusals {
         let undone = timeline.crashed_between(at.saturating_sub(UNDONE_BEFORE), at);
         if !undone && !taken.contains(&lease) {
             verdict.unexpected(format!("outcomes of lease {lease} were refused, and nobody had taken it"));
@@ -90,17 +110,17 @@ async fn judge_refusals(
 }
 
 /// What concerns workers rather than jobs; and which leases' outcomes were refused when.
-fn count(timeline: &Timeline, findings: &mut Findings) -> Result<Vec<(Micros, Uuid)>> {
+fn count(timeline: &Timeline, findings: &mut Findings) -> Result<Vec<Refusal>> {
     let mut refusals = Vec::new();
     let sides = timeline.processes.iter().map(|born| born.side + 1).max().unwrap_or(0);
     let mut recovery = Recovery::new(timeline, sides);
-    for born in &timeline.processes {
+    for (process, born) in timeline.processes.iter().enumerate() {
         let mut rescued_here = 0;
         read(&born.history, |at, event| match event {
             Event::Counts { rescued } => rescued_here = rescued,
             Event::Stale { lease, outcomes } => {
                 findings.stale += outcomes;
-                refusals.push((at, lease));
+                refusals.push(Refusal { at, process, lease });
             }
             Event::Started { .. } => recovery.started(born.side, at),
             _ => {}

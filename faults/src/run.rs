@@ -187,8 +187,13 @@ impl<'a> Run<'a> {
         let mut database = site.connect_when_up().await?;
         troubles.extend(left_leases(&mut database).await?);
         let heartbeat = u64::try_from(self.options.heartbeat.as_micros())?;
-        let timeline =
-            Timeline { processes: workers.born(), disruptions: lock(done).clone(), healed, heartbeat };
+        let timeline = Timeline {
+            processes: workers.born(),
+            disruptions: lock(done).clone(),
+            healed,
+            heartbeat,
+            undone: Vec::new(),
+        };
         let twist = self.scenario.twist;
         let unsynced = match twist {
             Twist::Unsynced => Some(UNSYNCED),

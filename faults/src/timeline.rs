@@ -47,6 +47,8 @@ pub struct Timeline {
     pub healed: Micros,
     /// How often a runner says that it lives.
     pub heartbeat: Micros,
+    /// When outcomes of which process were refused whose claim a crash of the server had undone.
+    pub undone: Vec<(Process, Micros)>,
 }
 
 impl Timeline {
@@ -77,6 +79,11 @@ impl Timeline {
     /// Whether the server crashed between the two.
     pub fn crashed_between(&self, from: Micros, until: Micros) -> bool {
         self.disruptions.iter().any(|it| it.kind.crashes_server() && it.from <= until && it.until >= from)
+    }
+
+    /// Whether that process had a claim in that time that a crash of the server had undone.
+    pub fn had_undone_claim(&self, process: Process, from: Micros, until: Micros) -> bool {
+        self.undone.iter().any(|(of, at)| *of == process && (from..=until).contains(at))
     }
 
     /// The last fault that touched that worker in that time.

@@ -47,6 +47,9 @@ impl Cause {
 const DEAD_AFTER_BEATS: Micros = 15;
 const DEAD_AFTER_BEATS_UNLOCKED: Micros = 3;
 
+/// A runner hears within this time that a claim of it was undone: it cannot record what came of it.
+const HEARD: Micros = 10_000_000;
+
 /// The session names of the runner's parts.
 pub(super) const SETTLE: &str = "pgq settle";
 const CLAIM: &str = "pgq claim";
@@ -78,6 +81,12 @@ pub(super) fn of(
         (SETTLE, Some(End::Retry | End::Snooze)) => Some(Cause::Told),
         (SETTLE, Some(End::Dropped)) => Some(Cause::GivenBack),
         (SETTLE, Some(End::Error)) => Some(Cause::DatabaseFailed),
+        // It ran by an earlier claim, of which its process had not heard yet that it was undone.
+        (SETTLE, _)
+            if timeline.had_undone_claim(earlier.process, earlier.started, earlier.started + HEARD) =>
+        {
+            Some(Cause::ServerCrash)
+        }
         (SETTLE, _) => None,
         (MAINTAIN, _) if killed.is_some_and(|killed| killed <= *ended_at) => Some(Cause::KilledBeforeSettle),
         (MAINTAIN, _) => expired(tenure, *ended_at, side, timeline).then_some(Cause::LeaseExpired),

@@ -7,7 +7,13 @@ use crate::timeline::{Born, Disruption};
 /// Two workers; the first one's process was killed at 500.
 fn timeline(disruptions: Vec<Disruption>) -> Timeline {
     let born = |side, killed| Born { side, pid: 7, since: 0, history: "".into(), killed };
-    Timeline { processes: vec![born(0, Some(500)), born(1, None)], disruptions, healed: 1000, heartbeat: 20 }
+    Timeline {
+        processes: vec![born(0, Some(500)), born(1, None)],
+        disruptions,
+        healed: 1000,
+        heartbeat: 20,
+        undone: Vec::new(),
+    }
 }
 
 fn started(n: i64, id: i64) -> Event {
@@ -173,6 +179,13 @@ fn repetitions_have_their_causes() {
     let claimed_anew = Case::new().completed_twice().held(released());
     assert_eq!(causes(claimed_anew.with(Kind::KillServer, 70, 300)), [Cause::ServerCrash]);
     assert_eq!(Case::new().completed_twice().held(released()).judge().unexplained, 1, "nothing crashed");
+    let settled = || vec![tenure(1, 0, 90, Some((120, "pgq settle"))), tenure(2, 1, 650, None)];
+    let mut heard = Case::new().completed_twice().held(settled());
+    heard.timeline.undone.push((0, 130));
+    assert_eq!(causes(heard), [Cause::ServerCrash], "its process had the job by an undone claim, too");
+    let mut others = Case::new().completed_twice().held(settled());
+    others.timeline.undone.push((1, 130));
+    assert_eq!(others.judge().unexplained, 1);
     let told = Case::new()
         .note(0, 100, started(1, 10))
         .note(0, 110, ended(1, 10, End::Retry))
