@@ -114,6 +114,12 @@ impl Flags {
         self
     }
 
+    /// Each once: those of the others stand for those of the same name.
+    pub(crate) fn overridden_by(&self, others: &Self) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| others.0.iter().all(|(other, _)| other != name));
+        Self(kept.chain(&others.0).cloned().collect())
+    }
+
     pub(crate) fn arguments(&self) -> impl Iterator<Item = String> {
         self.0.iter().flat_map(|(name, value)| [format!("--{name}"), value.clone()])
     }

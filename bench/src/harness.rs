@@ -76,7 +76,7 @@ impl Harness {
             for (n, side) in sides.iter().enumerate() {
                 self.bar.set_message(format!("{} {} {}", case.workload, case.name, side.name));
                 let mut arguments = vec![case.workload.to_owned()];
-                arguments.extend(case.flags.arguments().chain(side.flags.arguments()));
+                arguments.extend(case.flags.overridden_by(&side.flags).arguments());
                 let ours = measured[0].rounds.last();
                 let taken = side.takes.and_then(|name| Some((name, ours?.figures.get(name)?)));
                 arguments.extend(
