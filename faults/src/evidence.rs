@@ -1,10 +1,10 @@
 //! Brings together what the processes wrote and what the server saw, in parts that fit into memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Result;
-use sqlx::{PgConnection, Row, query, query_as, query_scalar};
+use sqlx::{PgConnection, Row, query, query_as};
 use uuid::Uuid;
 
 use crate::checker::{Allowances, Beat, Checker, Leftover, Pickups, Recovery, Tables, Tenure, Verdict};
@@ -23,6 +23,10 @@ struct Refusal {
     at: Micros,
     process: Process,
     lease: Uuid,
+    /// The server knows of its claim; if not, a crash has undone that.
+    claimed: bool,
+    /// Somebody else than the runner's outcomes ended it.
+    taken: bool,
 }
 
 /// All that was found in a run.
@@ -50,8 +54,11 @@ pub async fn judge(
     allowances: Allowances,
 ) -> Result<Findings> {
     let mut findings = Findings::default();
-    let refusals = count(timeline, &mut findings)?;
-    let undone = undone(database, &refusals).await?;
+    let mut refusals = count(timeline, &mut findings)?;
+    look_up(database, &mut refusals).await?;
+    judge_refusals(&refusals, timeline, &mut findings.verdict);
+    let undone = refusals.iter().filter(|refusal| !refusal.claimed);
+    let undone = undone.map(|refusal| (refusal.process, refusal.at)).collect();
     let timeline = &Timeline { undone, ..timeline.clone() };
     let leftovers = leftovers(database).await?;
     let parts = jobs / PART + 1;
@@ -74,39 +81,31 @@ pub async fn judge(
         let tables = Tables { leftovers: leftovers.clone(), effects: effects(database, parts, part).await? };
         findings.verdict.add(checker.judge(timeline, &tenures, &tables, allowances, &mut findings.pickups));
     }
-    judge_refusals(database, refusals, timeline, &mut findings.verdict).await?;
     Ok(findings)
 }
 
-/// When which processes' outcomes were refused that belonged to claims which a crash of the server had undone.
-async fn undone(database: &mut PgConnection, refusals: &[Refusal]) -> Result<Vec<(Process, Micros)>> {
+/// Asks the server what became of the leases whose outcomes were refused.
+async fn look_up(database: &mut PgConnection, refusals: &mut [Refusal]) -> Result<()> {
     let leases: Vec<Uuid> = refusals.iter().map(|refusal| refusal.lease).collect();
-    let known: Vec<Uuid> =
-        query_scalar(include_str!("sql/claimed.sql")).bind(leases).fetch_all(database).await?;
-    let known: HashSet<Uuid> = known.into_iter().collect();
-    let undone = refusals.iter().filter(|refusal| !known.contains(&refusal.lease));
-    Ok(undone.map(|refusal| (refusal.process, refusal.at)).collect())
+    let found: Vec<(Uuid, bool, bool)> =
+        query_as(include_str!("sql/refused.sql")).bind(leases).fetch_all(database).await?;
+    let found: HashMap<Uuid, (bool, bool)> =
+        found.into_iter().map(|(lease, claimed, taken)| (lease, (claimed, taken))).collect();
+    for refusal in refusals {
+        (refusal.claimed, refusal.taken) = found.get(&refusal.lease).copied().unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// An outcome may only be refused if its lease was taken away: by a rescuer, by its own runner that had lost sight of it, or
 /// by a crash of the server that undid the claim.
-async fn judge_refusals(
-    database: &mut PgConnection,
-    refusals: Vec<Refusal>,
-    timeline: &Timeline,
-    verdict: &mut Verdict,
-) -> Result<()> {
-    let leases: Vec<Uuid> = refusals.iter().map(|refusal| refusal.lease).collect();
-    let taken: Vec<Uuid> =
-        query_scalar(include_str!("sql/taken_from.sql")).bind(leases).fetch_all(database).await?;
-    let taken: HashSet<Uuid> = taken.into_iter().collect();
-    for Refusal { at, lease, .. } in refusals {
-        let undone = timeline.crashed_between(at.saturating_sub(UNDONE_BEFORE), at);
-        if !undone && !taken.contains(&lease) {
+fn judge_refusals(refusals: &[Refusal], timeline: &Timeline, verdict: &mut Verdict) {
+    for Refusal { at, lease, taken, .. } in refusals {
+        let undone = timeline.crashed_between(at.saturating_sub(UNDONE_BEFORE), *at);
+        if !undone && !taken {
             verdict.unexpected(format!("outcomes of lease {lease} were refused, and nobody had taken it"));
         }
     }
-    Ok(())
 }
 
 /// What concerns workers rather than jobs; and which leases' outcomes were refused when.
@@ -120,7 +119,7 @@ fn count(timeline: &Timeline, findings: &mut Findings) -> Result<Vec<Refusal>> {
             Event::Counts { rescued } => rescued_here = rescued,
             Event::Stale { lease, outcomes } => {
                 findings.stale += outcomes;
-                refusals.push(Refusal { at, process, lease });
+                refusals.push(Refusal { at, process, lease, claimed: false, taken: false });
             }
             Event::Started { .. } => recovery.started(born.side, at),
             _ => {}

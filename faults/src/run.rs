@@ -103,16 +103,15 @@ fn calm(options: &Options) -> Duration {
 }
 
 fn fitting(options: &Options, twist: Twist) -> Options {
-    match twist {
-        // Five sessions each, and a few for handlers and producers.
-        Twist::FewConnections => {
-            Options { workers: 2, heartbeat: options.heartbeat.max(USUAL_HEARTBEAT), ..options.clone() }
-        }
-        Twist::SlowNetwork => {
-            Options { heartbeat: options.heartbeat.max(USUAL_HEARTBEAT), ..options.clone() }
-        }
-        _ => options.clone(),
+    let mut fitting = options.clone();
+    if twist.spares_the_living() {
+        fitting.heartbeat = fitting.heartbeat.max(USUAL_HEARTBEAT);
     }
+    if twist == Twist::FewConnections {
+        // Five sessions each, and a few for handlers and producers.
+        fitting.workers = 2;
+    }
+    fitting
 }
 
 /// A scenario under way.

@@ -8,7 +8,7 @@ use pgq_devdb::{Database, Server};
 use pgq_postgres::{Enqueue, RunnerCounts, migrate};
 use pgq_tests::{Action, Ran, Running, Step, count, states, with_database};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 
 /// Long: what these tests do to a session shall not stop a runner from trusting its leases.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -41,6 +41,18 @@ async fn enqueue(pool: &PgPool, steps: Range<i64>) {
         Step::succeed(n).enqueue(&mut *tx).await.unwrap();
     }
     tx.commit().await.unwrap();
+}
+
+/// Locks a table, and enqueues a hundred jobs meanwhile if that does not need it.
+async fn locked(pool: &PgPool, table: &str, enqueued: &mut i64) -> Transaction<'static, Postgres> {
+    let mut tx = pool.begin().await.unwrap();
+    let lock = format!("lock table pgq.{table} in access exclusive mode");
+    tx.execute(AssertSqlSafe(lock)).await.unwrap();
+    if table != "ready" {
+        enqueue(pool, *enqueued..*enqueued + 100).await;
+        *enqueued += 100;
+    }
+    tx
 }
 
 /// Ends the runners' sessions, so that they have to be opened anew.
@@ -147,13 +159,7 @@ async fn tables_that_somebody_locks_cost_no_attempt() {
         let running = Running::start_with(db, |runner| runner.heartbeat_interval(often).poll_interval(often));
         let mut enqueued = 0;
         for table in ["leases", "queues", "ready", "runners", "scheduled"] {
-            let mut tx = pool.begin().await.unwrap();
-            let lock = format!("lock table pgq.{table} in access exclusive mode");
-            tx.execute(AssertSqlSafe(lock)).await.unwrap();
-            if table != "ready" {
-                enqueue(&pool, enqueued..enqueued + 100).await;
-                enqueued += 100;
-            }
+            let tx = locked(&pool, table, &mut enqueued).await;
             while count(&pool, WAITING).await == 0 {
                 tokio::task::yield_now().await;
             }
@@ -181,13 +187,7 @@ async fn locks_that_a_lock_timeout_does_not_wait_for_cost_no_attempt() {
         running.until(|counts| counts.claimed == 1).await;
         let mut enqueued = 1;
         for table in ["leases", "scheduled", "queues", "ready"] {
-            let mut tx = pool.begin().await.unwrap();
-            let lock = format!("lock table pgq.{table} in access exclusive mode");
-            tx.execute(AssertSqlSafe(lock)).await.unwrap();
-            if table != "ready" {
-                enqueue(&pool, enqueued..enqueued + 100).await;
-                enqueued += 100;
-            }
+            let tx = locked(&pool, table, &mut enqueued).await;
             // What ends meanwhile cannot be recorded.
             running.probe.open_gate(1);
             failures(&running, 3).await;

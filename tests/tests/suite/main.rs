@@ -49,6 +49,7 @@ mod time;
 mod trace;
 mod undone;
 mod unique;
+mod unique_race;
 mod unreachable;
 mod waking;
 mod worker;

@@ -96,7 +96,7 @@ async fn a_listener_that_is_killed_100_times_delays_no_job() {
             Step::succeed(n).enqueue(&pool).await.unwrap();
             assert_eq!(running.ran().await.n, n);
             let took = enqueued.elapsed();
-            assert!(took < NEVER / 100, "after kill {n} it took {took:?}");
+            assert!(took < Duration::from_secs(5), "after kill {n} it took {took:?}");
             longest = longest.max(took);
         }
         running.stop().await;
