@@ -5,6 +5,7 @@ mod cause;
 mod job;
 mod pickup;
 mod recovery;
+mod refusal;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub use cause::Cause;
 pub use pickup::Pickups;
 pub use recovery::Recovery;
+pub use refusal::Refusal;
 pub use verdict::Verdict;
 
 use crate::history::{End, Event, Id, Micros, Number};

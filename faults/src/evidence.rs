@@ -7,27 +7,14 @@ use anyhow::Result;
 use sqlx::{PgConnection, Row, query, query_as};
 use uuid::Uuid;
 
-use crate::checker::{Allowances, Beat, Checker, Leftover, Pickups, Recovery, Tables, Tenure, Verdict};
-use crate::history::{Event, Id, Micros, read};
-use crate::timeline::{Process, Timeline};
+use crate::checker::{
+    Allowances, Beat, Checker, Leftover, Pickups, Recovery, Refusal, Tables, Tenure, Verdict,
+};
+use crate::history::{Event, Id, read};
+use crate::timeline::Timeline;
 
 /// About so many jobs are judged at a time.
 const PART: i64 = 500_000;
-
-/// A runner learns within this time that a crash of the server has undone its claim.
-const UNDONE_BEFORE: Micros = 30_000_000;
-
-/// Outcomes that a process could not record.
-#[derive(Debug, Clone, Copy)]
-struct Refusal {
-    at: Micros,
-    process: Process,
-    lease: Uuid,
-    /// The server knows of its claim; if not, a crash has undone that.
-    claimed: bool,
-    /// Somebody else than the runner's outcomes ended it.
-    taken: bool,
-}
 
 /// All that was found in a run.
 #[derive(Debug, Default)]
@@ -56,7 +43,11 @@ pub async fn judge(
     let mut findings = Findings::default();
     let mut refusals = count(timeline, &mut findings)?;
     look_up(database, &mut refusals).await?;
-    judge_refusals(&refusals, timeline, &mut findings.verdict);
+    for Refusal { lease, .. } in refusals.iter().filter(|it| !it.has_cause(timeline, allowances.unsynced)) {
+        findings
+            .verdict
+            .unexpected(format!("outcomes of lease {lease} were refused, and nobody had taken it"));
+    }
     let undone = refusals.iter().filter(|refusal| !refusal.claimed);
     let undone = undone.map(|refusal| (refusal.process, refusal.at)).collect();
     let timeline = &Timeline { undone, ..timeline.clone() };
@@ -95,17 +86,6 @@ async fn look_up(database: &mut PgConnection, refusals: &mut [Refusal]) -> Resul
         (refusal.claimed, refusal.taken) = found.get(&refusal.lease).copied().unwrap_or_default();
     }
     Ok(())
-}
-
-/// An outcome may only be refused if its lease was taken away: by a rescuer, by its own runner that had lost sight of it, or
-/// by a crash of the server that undid the claim.
-fn judge_refusals(refusals: &[Refusal], timeline: &Timeline, verdict: &mut Verdict) {
-    for Refusal { at, lease, taken, .. } in refusals {
-        let undone = timeline.crashed_between(at.saturating_sub(UNDONE_BEFORE), *at);
-        if !undone && !taken {
-            verdict.unexpected(format!("outcomes of lease {lease} were refused, and nobody had taken it"));
-        }
-    }
 }
 
 /// What concerns workers rather than jobs; and which leases' outcomes were refused when.

@@ -304,3 +304,18 @@ fn a_process_id_that_was_given_out_again_names_whoever_had_it_then() {
     assert_eq!([0, 599, 600, 700].map(|at| timeline.process(7, at)), [Some(0), Some(0), Some(1), Some(1)]);
     assert_eq!(timeline.process(8, 700), None);
 }
+
+#[test]
+fn a_refused_outcome_needs_somebody_who_took_its_lease_or_a_crash_that_undid_its_claim() {
+    let crash = Disruption { kind: Kind::KillServer, from: 10_000_000, until: 11_000_000, side: None };
+    let timeline = timeline(vec![crash]);
+    let refused = |at, claimed, taken| {
+        Refusal { at, process: 0, lease: uuid::Uuid::nil(), claimed, taken }.has_cause(&timeline, None)
+    };
+    assert!(refused(1_000_000, true, true), "somebody took it");
+    assert!(!refused(1_000_000, true, false), "nobody did");
+    assert!(refused(9_000_000, true, false), "the crash may have undone that somebody did");
+    assert!(!refused(12_000_000, true, false), "a crash before the refusal undoes nothing of it");
+    assert!(refused(12_000_000, false, false), "the crash undid its claim");
+    assert!(!refused(1_000_000, false, false), "a lease that never was");
+}
