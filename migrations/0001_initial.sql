@@ -316,8 +316,9 @@ $$;
 -- to its `slots` from its floor on, `most` of all queues together, of these kinds, and no payloads newer than `versions`.
 -- Of large claims two are under way at a time, since each walks over what the others have locked: the third waits for its
 -- turn, or is only to `try` and gets nothing. They begin where the latest of them has ended, of whatever runner that knows
--- the same kinds. Other claims take no turn and begin at their floor. A function, since a statement would go by what it
--- saw before it waited.
+-- the same kinds, and pass over rows that bear the mark of a transaction, which costs a part of trying to lock them. Marks
+-- of what was rolled back stay: other claims, which take no turn and begin at their floor, look at those rows, too. A
+-- function, since a statement would go by what it saw before it waited.
 create function pgq.lock_next(turn text, queues text[], slots integer[], floor_priorities smallint[], floor_ids bigint[],
                               most integer, kinds text[], versions smallint[])
 returns tid[]
@@ -349,6 +350,7 @@ begin
     select c.ctid from want w cross join lateral (
         select r.ctid from pgq.ready r
         where r.queue = w.queue and (r.priority, r.id) >= (w.floor_priority, w.floor_id)
+          and (turn = 'none' or r.xmax = 0)
           and r.kind = any(kinds) and (r.version = 1 or r.version <= versions[array_position(kinds, r.kind)])
         order by r.queue, r.priority, r.id limit w.slots for update skip locked) c
     limit most);

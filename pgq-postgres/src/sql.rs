@@ -293,6 +293,27 @@ mod tests {
         .await;
     }
 
+    /// The mark of a transaction that was rolled back stays on a row. Claims in turn pass such rows over; those from the start
+    /// must not, or a job would wait for ever.
+    #[tokio::test]
+    async fn what_was_locked_and_rolled_back_is_claimed() {
+        with_database(async |db| {
+            let (mut session, mut other) = (claiming(db).await, db.connect().await.unwrap());
+            let ready = "insert into pgq.ready (id, shape, priority, version, attempts, max_attempts, queue, kind, payload) \
+                         select id, 0, 0, 1, 0, 4, 'q', 'k', 'x' from generate_series(1, 4) id";
+            sqlx::raw_sql(ready).execute(&mut other).await.unwrap();
+            let locked = "begin; select from pgq.ready where id <= 2 for update; rollback";
+            sqlx::raw_sql(locked).execute(&mut other).await.unwrap();
+            let leased = "select ids from pgq.leases order by claimed_at desc limit 1";
+            for (claim, expected) in [(CLAIM.replace("none", "wait"), vec![3, 4]), (CLAIM.to_owned(), vec![1, 2])] {
+                sqlx::raw_sql(sqlx::AssertSqlSafe(claim)).execute(&mut session).await.unwrap();
+                let ids: Vec<i64> = sqlx::query_scalar(leased).fetch_one(&mut other).await.unwrap();
+                assert_eq!(ids, expected);
+            }
+        })
+        .await;
+    }
+
     /// A settle whose connection was given up may come after the settles that followed it.
     #[tokio::test]
     async fn a_late_settle_takes_back_nothing_that_was_settled_after_it_was_sent() {

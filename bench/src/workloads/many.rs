@@ -22,7 +22,7 @@ pub(crate) const ABOUT: &str = "As drain, by several runner processes at once, a
     ran most, where 1 is an even share. Floor: the bare claim and settle in as many sessions, but at least two.";
 
 /// How many jobs a measurement drains.
-const JOBS: u64 = 200_000;
+const JOBS: u64 = 2_000_000;
 
 /// How many processes; the first count stands for the workload.
 const COUNTS: [u64; 3] = [4, 1, 16];

@@ -198,7 +198,7 @@ async fn claimed(
     let watch = Watch::start();
     let rows = limited(claim(&Asked { turn, ..*asked }, places.into_iter(), session)).await?;
     if rescan {
-        together.floors().rescanned(Instant::now(), started.elapsed());
+        together.floors().rescanned(Instant::now(), started.elapsed(), shared.alike.load(Relaxed));
     }
     let batches = rows.iter().map(|row| Batch::read(row, shared, trust)).collect::<Result<Vec<_>, _>>()?;
     shared.meter.claimed(watch, batches.iter().map(Batch::len).sum());

@@ -84,10 +84,12 @@ impl Floors {
         self.next_rescan.map_or(Duration::ZERO, |next| next.saturating_duration_since(now))
     }
 
-    /// A look from the start took that long.
-    pub(crate) fn rescanned(&mut self, now: Instant, took: Duration) {
+    /// A look from the start took that long. So many runners look, of which one is enough while there is plenty.
+    pub(crate) fn rescanned(&mut self, now: Instant, took: Duration, alike: u32) {
         let wait = (took * CHEAP_SHARE).min(RESCAN_INTERVAL).max(took * LARGEST_SHARE);
-        self.next_rescan = Some(now + wait);
+        // Where there is plenty each runner would walk over what all of them have taken.
+        let plenty = self.by_queue.values().any(|floor| floor.plenty);
+        self.next_rescan = Some(now + if plenty { wait * alike.max(1) } else { wait });
         self.rescan_allowed = Some(now + took * LARGEST_SHARE);
         self.age = (took * AGE_IN_RESCANS).clamp(AGE, LONGEST_AGE);
     }
@@ -167,16 +169,28 @@ mod tests {
         let now = Instant::now();
         let mut floors = Floors::default();
         assert!(floors.rescan_is_due(now));
-        floors.rescanned(now, Duration::from_millis(2));
+        floors.rescanned(now, Duration::from_millis(2), 1);
         assert!(!floors.rescan_is_due(now + Duration::from_millis(399)));
         assert!(floors.rescan_is_due(now + Duration::from_millis(400)));
-        floors.rescanned(now, Duration::from_secs(3));
+        floors.rescanned(now, Duration::from_secs(3), 16);
         assert!(!floors.rescan_is_due(now + Duration::from_secs(59)));
         assert!(floors.rescan_is_due(now + Duration::from_secs(60)));
-        floors.rescanned(now, Duration::from_millis(20));
+        floors.rescanned(now, Duration::from_millis(20), 16);
         assert!(floors.rescan_is_due(now + Duration::from_secs(1)));
         floors.rescan();
         assert!(floors.rescan_is_due(now));
+    }
+
+    #[test]
+    fn runners_share_the_rescans_while_there_is_plenty() {
+        let now = Instant::now();
+        let mut floors = Floors::default();
+        claimed(&mut floors, (0, 1), PLENTY, now);
+        floors.rescanned(now, Duration::from_millis(20), 16);
+        assert!(!floors.rescan_is_due(now + Duration::from_secs(15)));
+        assert!(floors.rescan_is_due(now + Duration::from_secs(16)));
+        claimed(&mut floors, (0, 2), 1, now);
+        assert!(floors.rescan_is_due(now + Duration::from_millis(400)), "each looks for itself at the end");
     }
 
     #[test]
@@ -184,7 +198,7 @@ mod tests {
         let now = Instant::now();
         let mut floors = Floors::default();
         claimed(&mut floors, (0, 1), 1, now);
-        floors.rescanned(now, Duration::from_millis(300));
+        floors.rescanned(now, Duration::from_millis(300), 1);
         assert_eq!(floors.of("q", now + AGE), START);
         assert_eq!(floors.of("q", now + LONGEST_AGE), (0, 1));
     }
@@ -193,7 +207,7 @@ mod tests {
     fn a_floor_is_what_was_reached_while_there_is_plenty() {
         let now = Instant::now();
         let mut floors = Floors::default();
-        floors.rescanned(now, Duration::from_millis(2));
+        floors.rescanned(now, Duration::from_millis(2), 1);
         claimed(&mut floors, (0, 1), PLENTY, now);
         claimed(&mut floors, (0, 2), PLENTY, now);
         assert_eq!(floors.of("q", now), (0, 2));

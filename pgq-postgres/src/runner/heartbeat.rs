@@ -2,6 +2,7 @@
 //! must not make the runner look dead.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -140,7 +141,7 @@ async fn beat_until_rest(
             // Kept open until here: while the server has not lost the session, its lock is held.
             () = trust.cancelled() => return Err(timed_out()),
         };
-        let Some((late, cancelled)) = answer else {
+        let Some((late, alike, cancelled)) = answer else {
             warn!(runner = %shared.name, "this runner was taken for dead: its jobs belong to others now");
             shared.liveness.lose_trust();
             return Err(sqlx::Error::RowNotFound);
@@ -151,14 +152,19 @@ async fn beat_until_rest(
             lock(shared, session).await?;
         }
         shared.running.cancel(cancelled);
+        shared.alike.store(u32::try_from(alike).unwrap_or(1), Relaxed);
         if late {
             shared.suspicion.notify_one();
         }
     }
 }
 
+/// What a runner that lives is told: whether another one may be dead, how many share all of its work, itself among them, and
+/// which jobs somebody cancelled.
+type Alive = (bool, i64, Vec<i64>);
+
 /// Says that the runner lives; none if others do not think so.
-async fn beat(shared: &Shared, session: &mut PgConnection) -> Result<Option<(bool, Vec<i64>)>, sqlx::Error> {
+async fn beat(shared: &Shared, session: &mut PgConnection) -> Result<Option<Alive>, sqlx::Error> {
     let options = options(shared);
     options.begin(session).await?;
     let answer = query_as(shared.statements().heartbeat.clone())

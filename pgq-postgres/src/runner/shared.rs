@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use pgq_core::{Handler, Retry};
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) room: Room,
     /// What it has done, for people who look.
     pub(crate) tally: Tally,
+    /// How many living runners share all of this one's work, itself among them.
+    pub(crate) alike: AtomicU32,
     /// Something may be claimable.
     pub(crate) wake: Notify,
     /// Another runner may be dead.

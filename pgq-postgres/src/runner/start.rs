@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::thread::JoinHandle as ThreadHandle;
 
 use pgq_core::{QueueName, Registry, RegistryError};
@@ -85,6 +86,7 @@ pub(crate) async fn start(
         room: Room::new(settings.slots, &queues, &settings.queue_limits),
         tally: Tally::default(),
         queues,
+        alike: AtomicU32::new(1),
         wake: Notify::new(),
         suspicion: Notify::new(),
         cancellation: Notify::new(),

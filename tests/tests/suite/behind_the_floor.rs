@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use pgq_postgres::Enqueue;
+use pgq_postgres::{Enqueue, enqueue_all};
 use pgq_tests::{Running, Step, with_database};
+use sqlx::Executor;
 
 #[tokio::test]
 async fn a_job_that_commits_late_is_found_by_a_runner_that_has_nothing_else_to_do() {
@@ -25,6 +26,25 @@ async fn a_job_that_commits_late_is_found_by_a_runner_that_has_nothing_else_to_d
         let committed = Instant::now();
         assert_eq!(running.ran().await.n, -1);
         assert!(committed.elapsed() < Duration::from_secs(5), "{:?}", committed.elapsed());
+        running.stop().await;
+    })
+    .await;
+}
+
+/// Large claims pass over rows with the mark of a transaction, of which some are of one that was rolled back.
+#[tokio::test]
+async fn jobs_that_were_locked_and_rolled_back_run_all_the_same() {
+    with_database(async |db| {
+        let pool = db.pool();
+        const JOBS: i64 = 3000;
+        enqueue_all(&pool, (0..JOBS).map(Step::succeed)).await.unwrap();
+        let mut locker = pool.begin().await.unwrap();
+        locker.execute("select from pgq.ready where id % 10 <> 0 for update").await.unwrap();
+        locker.rollback().await.unwrap();
+        let running = Running::start(db);
+        let begun = Instant::now();
+        running.until(|counts| counts.completed == JOBS as u64).await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         running.stop().await;
     })
     .await;

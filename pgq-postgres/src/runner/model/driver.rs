@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use pgq_core::{JobId, Outcome};
@@ -208,7 +209,7 @@ impl Driver {
 
     async fn beat(&self, r: RunnerId, session: &mut PgConnection) {
         let shared = self.runner(r);
-        let beat = query_as::<_, (bool, Vec<i64>)>(shared.statements().heartbeat.clone());
+        let beat = query(shared.statements().heartbeat.clone());
         let beat = beat.bind(shared.id).bind(f64::from(DEAD_AFTER_BEATS_UNLOCKED));
         let beat = beat.bind(None::<serde_json::Value>);
         let known = beat.fetch_optional(&mut *session).await.unwrap().is_some();
@@ -328,6 +329,7 @@ fn runner(url: &str) -> Arc<Shared> {
         room: Room::new(settings.slots, &["q".to_owned()], &settings.queue_limits),
         queues: vec!["q".into()],
         tally: Tally::default(),
+        alike: AtomicU32::new(1),
         wake: Notify::new(),
         suspicion: Notify::new(),
         cancellation: Notify::new(),
