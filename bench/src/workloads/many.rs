@@ -1,7 +1,7 @@
 //! One database, and one, four or sixteen runner processes.
 
 use anyhow::{Context, Result};
-use pgq_postgres::{Job, Runner};
+use pgq_postgres::{Admin, Job, Runner};
 use serde_json::json;
 
 use super::no_such_side;
@@ -13,12 +13,12 @@ use crate::gate;
 use crate::harness::Harness;
 use crate::job::{Noop, PAYLOAD_BYTES};
 use crate::measure::{Meter, Outcome, outcome};
-use crate::ours::Running;
+use crate::ours::{Running, asleep};
 use crate::side::Which;
 
 pub(crate) const NAME: &str = "many";
-pub(crate) const ABOUT: &str = "As drain, by several runner processes at once, all with default settings. The rate is \
-    counted in SQL; the shares of the runners are by their own word: that of the one that ran least and of the one that \
+pub(crate) const ABOUT: &str = "As drain, by several runner processes at once, all with default settings, which are \
+    connected and wait when their queue is resumed. The rate is counted in SQL; the shares of the runners are by their own word: that of the one that ran least and of the one that \
     ran most, where 1 is an even share. Floor: the bare claim and settle in as many sessions, but at least two.";
 
 /// How many jobs a measurement drains.
@@ -68,10 +68,15 @@ async fn ours(flags: &Flags, database: &Database) -> Result<()> {
         runner.ready().await?;
         runners.push(runner);
     }
-    let mut meter = Meter::start(database, flags.jobs).await?;
+    // How long connecting takes is no matter of their number: the clock starts when all have, and wait.
+    let admin = Admin::new(&database.pool(1));
+    admin.pause(Noop::QUEUE).await?;
     for runner in &mut runners {
         runner.go().await?;
     }
+    asleep(database, flags.runners).await?;
+    let mut meter = Meter::start(database, flags.jobs).await?;
+    admin.resume(Noop::QUEUE).await?;
     let time = meter.finish(|| Ok(true)).await?;
     meter.close().await?;
     let mut shares = Vec::new();
