@@ -22,6 +22,9 @@ const CHEAP_SHARE: u32 = 200;
 /// 4,000 jobs a second, one takes 0.3 s and more.
 const LARGEST_SHARE: u32 = 20;
 
+/// However many runners share the rescans, each makes one after this time: the others may be busy with what takes long.
+const SHARED_RESCAN_INTERVAL: Duration = Duration::from_secs(10);
+
 /// From so many jobs of a queue in one claim on the next begins where this one ended: a job whose transaction commits a
 /// little later joins a queue of many, and waits for the next look from the start. To walk each time over what was claimed
 /// in the last 20 ms cost a seventh of a drain's time.
@@ -89,7 +92,8 @@ impl Floors {
         let wait = (took * CHEAP_SHARE).min(RESCAN_INTERVAL).max(took * LARGEST_SHARE);
         // Where there is plenty each runner would walk over what all of them have taken.
         let plenty = self.by_queue.values().any(|floor| floor.plenty);
-        self.next_rescan = Some(now + if plenty { wait * alike.max(1) } else { wait });
+        let shared = (wait * alike.max(1)).min(SHARED_RESCAN_INTERVAL).max(wait);
+        self.next_rescan = Some(now + if plenty { shared } else { wait });
         self.rescan_allowed = Some(now + took * LARGEST_SHARE);
         self.age = (took * AGE_IN_RESCANS).clamp(AGE, LONGEST_AGE);
     }
@@ -186,9 +190,11 @@ mod tests {
         let now = Instant::now();
         let mut floors = Floors::default();
         claimed(&mut floors, (0, 1), PLENTY, now);
-        floors.rescanned(now, Duration::from_millis(20), 16);
-        assert!(!floors.rescan_is_due(now + Duration::from_secs(15)));
-        assert!(floors.rescan_is_due(now + Duration::from_secs(16)));
+        floors.rescanned(now, Duration::from_millis(20), 6);
+        assert!(!floors.rescan_is_due(now + Duration::from_millis(5999)));
+        assert!(floors.rescan_is_due(now + Duration::from_secs(6)));
+        floors.rescanned(now, Duration::from_millis(20), 1000);
+        assert!(floors.rescan_is_due(now + SHARED_RESCAN_INTERVAL));
         claimed(&mut floors, (0, 2), 1, now);
         assert!(floors.rescan_is_due(now + Duration::from_millis(400)), "each looks for itself at the end");
     }
