@@ -51,6 +51,9 @@ const PRODUCERS: u32 = 4;
 const CALM: f64 = 0.1;
 const LONGEST_CALM: Duration = Duration::from_secs(20);
 
+/// And so much in a short run, or nothing would be known of what follows the faults.
+const SHORTEST_CALM: Duration = Duration::from_secs(4);
+
 /// How long it may take, after everything is healed, until no job is left.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(180);
 
@@ -99,7 +102,7 @@ pub async fn run(scenario: &'static Scenario, options: &Options) -> Result<Outco
 
 /// The time without faults at the end.
 fn calm(options: &Options) -> Duration {
-    options.span.mul_f64(CALM).min(LONGEST_CALM)
+    options.span.mul_f64(CALM).clamp(SHORTEST_CALM, LONGEST_CALM)
 }
 
 fn fitting(options: &Options, twist: Twist) -> Options {
