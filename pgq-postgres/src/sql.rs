@@ -261,6 +261,13 @@ mod tests {
     const CLAIM: &str = "execute claim ('{q}', '{3}', '{0}', '{0}', 3, '{k}', '{1}', '{}', \
          '00000000-0000-0000-0000-00000000000b', 'none')";
 
+    /// The first jobs of queue `q` that are ready.
+    async fn fill_ready(jobs: i64, session: &mut sqlx::PgConnection) {
+        let ready = "insert into pgq.ready (id, shape, priority, version, attempts, max_attempts, queue, kind, payload) \
+                     select id, 0, 0, 1, 0, 4, 'q', 'k', 'x' from generate_series(1, $1::bigint) id";
+        sqlx::query(ready).bind(jobs).execute(session).await.unwrap();
+    }
+
     /// Run again, it would lock and claim more than was asked for.
     #[tokio::test]
     async fn the_locking_part_of_a_claim_runs_once() {
@@ -278,13 +285,13 @@ mod tests {
     async fn a_claim_takes_and_locks_no_more_than_it_was_asked_to() {
         with_database(async |db| {
             let (mut session, mut other) = (claiming(db).await, db.connect().await.unwrap());
-            let ready = "insert into pgq.ready (id, shape, priority, version, attempts, max_attempts, queue, kind, payload) \
-                         select id, 0, 0, 1, 0, 4, 'q', 'k', 'x' from generate_series(1, 20) id";
-            sqlx::raw_sql(ready).execute(&mut other).await.unwrap();
+            fill_ready(20, &mut other).await;
             let mut tx = sqlx::Connection::begin(&mut session).await.unwrap();
             sqlx::raw_sql(CLAIM).execute(&mut *tx).await.unwrap();
-            let claimed: Vec<i64> =
-                sqlx::query_scalar("select id from pgq.leased order by id").fetch_all(&mut *tx).await.unwrap();
+            let claimed: Vec<i64> = sqlx::query_scalar("select id from pgq.leased order by id")
+                .fetch_all(&mut *tx)
+                .await
+                .unwrap();
             assert_eq!(claimed, [1, 2, 3]);
             let free = "select id from pgq.ready order by id for update skip locked";
             let free: Vec<i64> = sqlx::query_scalar(free).fetch_all(&mut other).await.unwrap();
@@ -299,13 +306,13 @@ mod tests {
     async fn what_was_locked_and_rolled_back_is_claimed() {
         with_database(async |db| {
             let (mut session, mut other) = (claiming(db).await, db.connect().await.unwrap());
-            let ready = "insert into pgq.ready (id, shape, priority, version, attempts, max_attempts, queue, kind, payload) \
-                         select id, 0, 0, 1, 0, 4, 'q', 'k', 'x' from generate_series(1, 4) id";
-            sqlx::raw_sql(ready).execute(&mut other).await.unwrap();
+            fill_ready(4, &mut other).await;
             let locked = "begin; select from pgq.ready where id <= 2 for update; rollback";
             sqlx::raw_sql(locked).execute(&mut other).await.unwrap();
             let leased = "select ids from pgq.leases order by claimed_at desc limit 1";
-            for (claim, expected) in [(CLAIM.replace("none", "wait"), vec![3, 4]), (CLAIM.to_owned(), vec![1, 2])] {
+            for (claim, expected) in
+                [(CLAIM.replace("none", "wait"), vec![3, 4]), (CLAIM.to_owned(), vec![1, 2])]
+            {
                 sqlx::raw_sql(sqlx::AssertSqlSafe(claim)).execute(&mut session).await.unwrap();
                 let ids: Vec<i64> = sqlx::query_scalar(leased).fetch_one(&mut other).await.unwrap();
                 assert_eq!(ids, expected);

@@ -18,8 +18,9 @@ use crate::side::Which;
 
 pub(crate) const NAME: &str = "many";
 pub(crate) const ABOUT: &str = "As drain, by several runner processes at once, all with default settings, which are \
-    connected and wait when their queue is resumed. The rate is counted in SQL; the shares of the runners are by their own word: that of the one that ran least and of the one that \
-    ran most, where 1 is an even share. Floor: the bare claim and settle in as many sessions, but at least two.";
+    connected and wait when their queue is resumed. The rate is counted in SQL; the shares of the runners are by their own \
+    word: that of the one that ran least and of the one that ran most, where 1 is an even share. Floor: the bare claim and \
+    settle in as many sessions, but at least two.";
 
 /// How many jobs a measurement drains.
 const JOBS: u64 = 2_000_000;
