@@ -92,7 +92,15 @@ impl Harness {
                     Databases::OnePerSide => drop(kept.insert(side.name.clone(), database)),
                 }
                 let context = || format!("{} {} failed", side.name, arguments.join(" "));
-                measured[n].rounds.push(sample.with_context(context)?);
+                let sample = match sample.with_context(context) {
+                    // What another library cannot do is no reason to lose what has been measured.
+                    Err(error) if measured[n].is_peer => {
+                        self.bar.suspend(|| eprintln!("{error:#}"));
+                        Sample::default()
+                    }
+                    sample => sample?,
+                };
+                measured[n].rounds.push(sample);
                 self.bar.inc(1);
             }
         }

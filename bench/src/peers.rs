@@ -10,10 +10,9 @@ use crate::case::{Case, Flags, Side};
 use crate::child::Program;
 use crate::workloads::drain;
 
-/// Their packages' folders, their programs, and how they are set up. graphile_worker is missing with its defaults: there
-/// it stops after some fifty of the jobs that were enqueued before it started, and we have not found out why.
+/// Their packages' folders, their programs, and how they are set up.
 const PEERS: [(&str, &str, &[Setting]); 4] = [
-    ("graphile_worker", "pgq-peer-graphile-worker", &[TUNED]),
+    ("graphile_worker", "pgq-peer-graphile-worker", &[SLOWEST_DEFAULTS, TUNED]),
     ("apalis_postgres", "pgq-peer-apalis-postgres", &[SLOW_DEFAULTS, TUNED]),
     ("sqlxmq", "pgq-peer-sqlxmq", &[SLOW_DEFAULTS, SLOW_TUNED]),
     ("awa", "pgq-peer-awa", &[SLOW_DEFAULTS, TUNED]),
@@ -24,6 +23,8 @@ type Setting = (&'static str, u64);
 
 /// With its own defaults, and with those settings of its documentation that are fastest.
 const SLOW_DEFAULTS: Setting = ("defaults", 20);
+/// graphile_worker takes as many jobs as there are processors each time that it is notified, and each second otherwise.
+const SLOWEST_DEFAULTS: Setting = ("defaults", 10_000);
 const TUNED: Setting = ("tuned", 1);
 const SLOW_TUNED: Setting = ("tuned", 10);
 

@@ -46,8 +46,8 @@ impl Turn {
 #[derive(Default)]
 pub(crate) struct Together {
     floors: Mutex<Floors>,
-    /// A large claim found all that it asked for: there is work for a second session.
-    pub(crate) plenty: Notify,
+    /// There is work for a second session: a large claim found all that it asked for, or looks behind the floors are dear.
+    pub(crate) second: Notify,
     /// Read by a claim until its leases are in the books: whoever writes knows all leases of this runner.
     pub(crate) under_way: RwLock<()>,
     /// The reply to a claim may be lost.
@@ -102,10 +102,15 @@ impl Claims {
         self.queues.rotate_left(1);
         let trust = self.shared.liveness.trust();
         let mut session = self.session.lend().await?;
-        let asked = Asked { shared: &self.shared, queues: &self.queues, free: room.jobs(), turn: self.turn };
-        let (batches, from_start) = claimed(&asked, &together, &trust, &mut session).await?;
+        let asked = Asked {
+            shared: &self.shared,
+            queues: &self.queues,
+            free: room.jobs(),
+            turn: self.turn,
+            looks: looks(&self.shared, &together, self.turn),
+        };
+        let batches = claimed(&asked, &together, &trust, &mut session).await?;
         drop(under_way);
-        together.floors().claimed(reached(&batches), from_start, Instant::now());
         let rest = async {
             let large = batches.iter().flat_map(Batch::large).collect::<Vec<_>>();
             let bodies = limited(bodies(&self.shared, &mut session, &large)).await?;
@@ -124,10 +129,15 @@ impl Claims {
         }
     }
 
+    /// Whether this session is to look behind the floors now.
+    pub(crate) fn looks(&self) -> bool {
+        looks(&self.shared, &self.together, self.turn)
+    }
+
     /// After a failure the reply to a claim may be lost, or jobs may have come back behind the floors.
     pub(crate) fn distrust(&self, error: &sqlx::Error) {
         self.shared.survived("claim", error);
-        self.together.floors().rescan();
+        self.together.floors().look();
         self.together.doubt.store(true, Relaxed);
     }
 
@@ -170,42 +180,67 @@ fn reached(batches: &[Batch]) -> HashMap<&str, Reached> {
     reached
 }
 
-/// What to claim: up to that many jobs of these queues.
+/// Dear looks are the second session's, so that no other claim waits for them.
+fn looks(shared: &Shared, together: &Together, turn: Turn) -> bool {
+    let floors = together.floors();
+    let mine = match turn {
+        Turn::Try => floors.looks_are_dear(),
+        Turn::None | Turn::Wait => !floors.looks_are_dear() || shared.room.has_limits(),
+    };
+    mine && floors.look_is_due(Instant::now())
+}
+
+/// What to claim: up to that many jobs of these queues, behind the floors too or from them on.
 struct Asked<'a> {
     shared: &'a Shared,
     queues: &'a [Arc<str>],
     free: usize,
     turn: Turn,
+    looks: bool,
 }
 
 /// Claims, and enters the leases into the books before anything can fail: a lease that is not there is taken for a
-/// stranger's. Also says whether it began at the start.
+/// stranger's.
 async fn claimed(
     asked: &Asked<'_>,
     together: &Together,
     trust: &CancellationToken,
     session: &mut PgConnection,
-) -> Result<(Vec<Batch>, bool), sqlx::Error> {
-    let (shared, started) = (asked.shared, Instant::now());
-    let (rescan, places) = {
+) -> Result<Vec<Batch>, sqlx::Error> {
+    let Asked { shared, looks, .. } = *asked;
+    let started = Instant::now();
+    let places = {
         let floors = together.floors();
-        let rescan = floors.rescan_is_due(started);
-        let place = |queue: &Arc<str>| if rescan { START } else { floors.of(queue, started) };
-        (rescan, asked.queues.iter().map(place).collect::<Vec<_>>())
+        let place = |queue: &Arc<str>| match looks {
+            true => floors.of_look(queue, started),
+            false => floors.of(queue, started),
+        };
+        asked.queues.iter().map(place).collect::<Vec<_>>()
     };
-    // How long a rescan takes says when the next one is due: it is not to wait for others.
-    let turn = if rescan || asked.free < LARGE_CLAIM { Turn::None } else { asked.turn };
+    // How long a look takes says when the next one is due: it is not to wait for others.
+    let turn = if looks || asked.free < LARGE_CLAIM { Turn::None } else { asked.turn };
     let watch = Watch::start();
     let rows = limited(claim(&Asked { turn, ..*asked }, places.into_iter(), session)).await?;
-    if rescan {
-        together.floors().rescanned(Instant::now(), started.elapsed(), shared.alike.load(Relaxed));
-    }
+    let (ended, took) = (Instant::now(), started.elapsed());
     let batches = rows.iter().map(|row| Batch::read(row, shared, trust)).collect::<Result<Vec<_>, _>>()?;
     shared.meter.claimed(watch, batches.iter().map(Batch::len).sum());
     for batch in &batches {
         shared.ledger.add(batch.lease.id, batch.len());
     }
-    Ok((batches, rescan))
+    let mut floors = together.floors();
+    match turn {
+        _ if looks => {
+            floors.looked(reached(&batches), took, shared.alike.load(Relaxed), ended);
+            if floors.looks_are_dear() {
+                together.second.notify_one();
+            }
+        }
+        // It may just not have been its turn.
+        Turn::Try if batches.is_empty() => {}
+        _ => floors.claimed(reached(&batches), ended),
+    }
+    drop(floors);
+    Ok(batches)
 }
 
 async fn claim(
@@ -213,7 +248,7 @@ async fn claim(
     places: impl Iterator<Item = Place>,
     session: &mut PgConnection,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
-    let Asked { shared, queues, free, turn } = *asked;
+    let Asked { shared, queues, free, turn, .. } = *asked;
     let slots =
         queues.iter().map(|queue| i32::try_from(shared.room.free_in(queue, free)).unwrap_or(i32::MAX));
     let (priorities, ids): (Vec<i16>, Vec<i64>) = places.unzip();

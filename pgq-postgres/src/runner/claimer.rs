@@ -1,9 +1,11 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::claim::{Claims, LARGE_CLAIM};
+#[cfg(feature = "testing")]
+use super::floor::Floors;
 use super::floor::START;
 use super::pace::{LINGER, Pace};
 use super::poll::{Idle, Seen, poll};
@@ -16,6 +18,10 @@ const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often the leases in this runner's name are compared with those in its memory.
 const STRANGERS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long that waits for a claim that is under way, and how soon it tries again.
+const PATIENCE: Duration = Duration::from_millis(50);
+const POSTPONED: Duration = Duration::from_secs(1);
 
 /// How soon a runner that may not claim looks whether it may again.
 const DOUBT_INTERVAL: Duration = Duration::from_millis(100);
@@ -77,8 +83,8 @@ impl Claimer {
             return Ok(Next::Sleep(DOUBT_INTERVAL));
         }
         if now >= self.next_comparison || self.claims.together.doubt.swap(false, Relaxed) {
-            self.compare().await?;
-            self.next_comparison = now + STRANGERS_INTERVAL;
+            let compared = self.compare().await?;
+            self.next_comparison = now + if compared { STRANGERS_INTERVAL } else { POSTPONED };
         }
         let Some(room) = Reserved::of(&self.claims.shared) else { return Ok(Next::Room) };
         let free = room.jobs();
@@ -97,7 +103,7 @@ impl Claimer {
                 0 => self.idle.found_nothing(),
                 all if all == free => {
                     if free >= LARGE_CLAIM {
-                        self.claims.together.plenty.notify_one();
+                        self.claims.together.second.notify_one();
                     }
                     self.idle.found_all(&self.claims.shared, &mut self.claims.session).await?;
                     return Ok(Next::Turn);
@@ -111,10 +117,7 @@ impl Claimer {
         }
         match self.idle.contention() {
             _ if !seen.claimable => {
-                // Nothing sleeps before it has looked behind its floors.
-                let rescan_in =
-                    (!seen.from_start).then(|| self.claims.together.floors().rescan_in(Instant::now()));
-                let waits = [seen.due_in, rescan_in, Some(self.poll_interval())];
+                let waits = [seen.due_in, self.look_in(&seen), Some(self.poll_interval())];
                 Ok(Next::Sleep(waits.into_iter().flatten().min().unwrap_or_default()))
             }
             Some(contention) if !polls_first => Ok(Next::Sleep(contention.min(self.poll_interval()))),
@@ -149,24 +152,35 @@ impl Claimer {
         self.idle = Idle::default();
     }
 
-    /// Gives back the leases in this runner's name that it does not know.
-    async fn compare(&mut self) -> Result<(), sqlx::Error> {
+    /// Nothing sleeps for long before it has looked behind its floors, or while another session does so.
+    fn look_in(&self, seen: &Seen) -> Option<Duration> {
+        let floors = self.claims.together.floors();
+        let anothers = floors.looks_are_dear() && !self.claims.shared.room.has_limits();
+        (!seen.from_start && !anothers).then(|| floors.look_in(Instant::now()))
+    }
+
+    /// Gives back the leases in this runner's name that it does not know. False if a claim of the other session takes so
+    /// long that it does not wait for it.
+    async fn compare(&mut self) -> Result<bool, sqlx::Error> {
         let together = self.claims.together.clone();
-        let _none_under_way = together.under_way.write().await;
-        release_strangers(&self.claims.shared, &mut self.claims.session).await
+        let Ok(_none_under_way) = timeout(PATIENCE, together.under_way.write()).await else {
+            return Ok(false);
+        };
+        release_strangers(&self.claims.shared, &mut self.claims.session).await?;
+        Ok(true)
     }
 
     async fn poll(&mut self) -> Result<Seen, sqlx::Error> {
+        let looks = self.claims.looks();
         let Claims { shared, together, session, queues, .. } = &mut self.claims;
         // An idle runner claims nothing until a poll tells it to, so polls must look behind the floors too.
         let now = Instant::now();
-        let rescan = together.floors().rescan_is_due(now);
-        let place = |queue| if rescan { START } else { together.floors().of(queue, now) };
+        let place = |queue| if looks { START } else { together.floors().of(queue, now) };
         let places: Vec<_> = queues.iter().map(|queue| (&**queue, place(queue))).collect();
         let mut seen = poll(shared, session, &places, self.idle.is_idle()).await?;
-        seen.from_start = rescan;
-        if seen.promoted > 0 || (rescan && seen.claimable) {
-            together.floors().rescan();
+        seen.from_start = looks;
+        if seen.promoted > 0 || (looks && seen.claimable) {
+            together.floors().look();
         }
         self.idle.polled(&seen);
         self.next_poll = Instant::now() + seen.due_in.unwrap_or(Duration::MAX).min(BUSY_POLL_INTERVAL);
@@ -177,7 +191,7 @@ impl Claimer {
     #[cfg(feature = "testing")]
     pub(crate) async fn claim_one(&mut self) -> Result<bool, sqlx::Error> {
         self.poll().await?;
-        self.claims.together.floors().rescan();
+        *self.claims.together.floors() = Floors::default();
         let room = Reserved::one(&self.claims.shared);
         Ok(self.claims.claim(room).await? > 0)
     }

@@ -3,27 +3,27 @@ use std::time::{Duration, Instant};
 
 use super::claim::LARGE_CLAIM;
 
-/// How far back in time a floor lies: jobs whose transactions take no longer than that need no rescan to be found.
+/// How far back in time a floor lies: jobs whose transactions take no longer than that need no look to be found.
 /// A second cost a fifth of the claims' time at 100,000 jobs a second, in dead entries walked over.
 const AGE: Duration = Duration::from_millis(20);
 
-/// It lies so many times the length of a rescan back, where rescans are rare because they take long.
-const AGE_IN_RESCANS: u32 = 10;
+/// It lies so many times the length of a look back, where looks are rare because they take long.
+const AGE_IN_LOOKS: u32 = 10;
 const LONGEST_AGE: Duration = Duration::from_millis(250);
 
-/// A rescan is due after this time, or sooner where it takes little: jobs that another runner gave back lie behind the
-/// floor until then.
-const RESCAN_INTERVAL: Duration = Duration::from_secs(1);
+/// A look from the start is due after this time, or sooner where it takes little: jobs that another runner gave back lie
+/// behind the floor until then.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sooner, while rescans take no more than one part in so many of the time.
+/// Sooner, while looks take no more than one part in so many of the time.
 const CHEAP_SHARE: u32 = 200;
 
 /// Later, where they would take more than one part in so many. With an old snapshot held for a quarter of an hour under
 /// 4,000 jobs a second, one takes 0.3 s and more.
 const LARGEST_SHARE: u32 = 20;
 
-/// However many runners share the rescans, each makes one after this time: the others may be busy with what takes long.
-const SHARED_RESCAN_INTERVAL: Duration = Duration::from_secs(10);
+/// However many runners share the looks, each makes one after this time: the others may be busy with what takes long.
+const SHARED_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// From so many jobs of a queue in one claim on the next begins where this one ended: a job whose transaction commits a
 /// little later joins a queue of many, and waits for the next look from the start. To walk each time over what was claimed
@@ -46,20 +46,20 @@ pub(crate) const START: Place = (i16::MIN, i64::MIN);
 ///
 /// While an old transaction pins the horizon of visibility, deleted entries at the head of the index cannot be
 /// removed, and every claim from the start walks over them: measured at 4,000 jobs a second, 24 ms a claim after
-/// 35 s, against 0.9 ms from a floor. So a claim begins at the place that claims had reached a moment ago, and
-/// from the start only as often as that is cheap. A job whose transaction committed late, behind the floor, waits for that.
+/// 35 s, against 0.9 ms from a floor. So a claim begins at the place that claims had reached a moment ago, the floor, and
+/// looks from the start only as often as that is cheap. A job whose transaction committed late, behind the floor, waits
+/// for that. A look goes on from where its claim ended while that finds plenty, and is over when it has come to the floor.
+#[derive(Default)]
 pub(crate) struct Floors {
     by_queue: HashMap<String, Floor>,
-    next_rescan: Option<Instant>,
+    next_look: Option<Instant>,
     /// When one may be made without taking too large a part of the time.
-    rescan_allowed: Option<Instant>,
-    age: Duration,
-}
-
-impl Default for Floors {
-    fn default() -> Self {
-        Self { by_queue: HashMap::new(), next_rescan: None, rescan_allowed: None, age: AGE }
-    }
+    look_allowed: Option<Instant>,
+    /// The longest claim of the look that is under way, and of the one before.
+    longest: Duration,
+    longest_before: Duration,
+    /// How long a look takes: the shorter of the last two, since one may have waited for something else.
+    cost: Duration,
 }
 
 struct Floor {
@@ -70,67 +70,118 @@ struct Floor {
     reached: Place,
     /// There is more than a claim takes.
     plenty: bool,
+    /// A look has come to here, and goes on.
+    behind: Option<Place>,
 }
 
 impl Floors {
     /// Something may have been put behind a floor: begin at the start next time.
-    pub(crate) fn rescan(&mut self) {
-        self.next_rescan = None;
+    pub(crate) fn look(&mut self) {
+        self.next_look = None;
+        self.by_queue.values_mut().for_each(|floor| floor.behind = None);
     }
 
-    pub(crate) fn rescan_is_due(&self, now: Instant) -> bool {
-        self.next_rescan.is_none_or(|next| next <= now)
+    /// Looks take so long that other claims are not to wait for them, and are made only as often as their share allows.
+    pub(crate) fn looks_are_dear(&self) -> bool {
+        self.cost * LARGEST_SHARE > LOOK_INTERVAL
     }
 
     /// How long until a look from the start is due.
-    pub(crate) fn rescan_in(&self, now: Instant) -> Duration {
-        self.next_rescan.map_or(Duration::ZERO, |next| next.saturating_duration_since(now))
+    pub(crate) fn look_in(&self, now: Instant) -> Duration {
+        let due = if self.looks_are_dear() { self.look_allowed } else { self.next_look };
+        match due {
+            Some(due) if !self.is_looking() => due.saturating_duration_since(now),
+            _ => Duration::ZERO,
+        }
     }
 
-    /// A look from the start took that long. So many runners look, of which one is enough while there is plenty.
-    pub(crate) fn rescanned(&mut self, now: Instant, took: Duration, alike: u32) {
-        let wait = (took * CHEAP_SHARE).min(RESCAN_INTERVAL).max(took * LARGEST_SHARE);
-        // Where there is plenty each runner would walk over what all of them have taken.
-        let plenty = self.by_queue.values().any(|floor| floor.plenty);
-        let shared = (wait * alike.max(1)).min(SHARED_RESCAN_INTERVAL).max(wait);
-        self.next_rescan = Some(now + if plenty { shared } else { wait });
-        self.rescan_allowed = Some(now + took * LARGEST_SHARE);
-        self.age = (took * AGE_IN_RESCANS).clamp(AGE, LONGEST_AGE);
+    pub(crate) fn look_is_due(&self, now: Instant) -> bool {
+        self.look_in(now).is_zero()
+    }
+
+    /// Where a look begins or goes on.
+    pub(crate) fn of_look(&self, queue: &str, now: Instant) -> Place {
+        match self.by_queue.get(queue) {
+            Some(floor) if self.is_looking() => floor.behind.unwrap_or(floor.at(now, self.age())),
+            _ => START,
+        }
     }
 
     /// Where claims had come to at some moment that lies long enough back.
     pub(crate) fn of(&self, queue: &str, now: Instant) -> Place {
-        self.by_queue.get(queue).map_or(START, |floor| floor.at(now, self.age))
+        self.by_queue.get(queue).map_or(START, |floor| floor.at(now, self.age()))
     }
 
-    /// A claim took these jobs, looking from the start of the queues or from the floors.
-    pub(crate) fn claimed(&mut self, claimed: HashMap<&str, Reached>, from_start: bool, now: Instant) {
+    /// A claim from the floors took these jobs.
+    pub(crate) fn claimed(&mut self, claimed: HashMap<&str, Reached>, now: Instant) {
+        let age = self.age();
+        let were_plenty = self.plenty();
+        if claimed.is_empty() {
+            self.by_queue.values_mut().for_each(|floor| floor.plenty = false);
+        }
         for (queue, Reached { place, jobs }) in claimed {
             let plenty = jobs >= PLENTY;
-            let Some(floor) = self.by_queue.get_mut(queue) else {
-                self.by_queue.insert(queue.to_owned(), Floor::at_place(place, plenty, now));
-                continue;
-            };
-            if from_start && plenty {
-                // There may be as many between there and the floor.
-                *floor = Floor::at_place(place, plenty, now);
-                continue;
-            }
-            floor.reached(place, self.age, now);
-            // What was left behind meanwhile is looked for once the queue is short again.
-            if std::mem::replace(&mut floor.plenty, plenty) && !plenty {
-                self.next_rescan = self.rescan_allowed.min(self.next_rescan);
+            match self.by_queue.get_mut(queue) {
+                None => drop(self.by_queue.insert(queue.to_owned(), Floor::at_place(place, plenty, now))),
+                Some(floor) => floor.reached(place, plenty, age, now),
             }
         }
+        // What was left behind meanwhile is looked for once a queue is short again.
+        if self.plenty() < were_plenty {
+            self.next_look = self.look_allowed.min(self.next_look);
+        }
+    }
+
+    /// A claim of a look took that long, and these jobs. So many runners look, of which one is enough while there is
+    /// plenty.
+    pub(crate) fn looked(&mut self, found: HashMap<&str, Reached>, took: Duration, alike: u32, now: Instant) {
+        self.longest = self.longest.max(took);
+        self.by_queue.values_mut().for_each(|floor| floor.behind = None);
+        let age = self.age();
+        for (queue, Reached { place, jobs }) in found {
+            let plenty = jobs >= PLENTY;
+            match self.by_queue.get_mut(queue) {
+                None => drop(self.by_queue.insert(queue.to_owned(), Floor::at_place(place, plenty, now))),
+                Some(floor) if place < floor.reached => floor.behind = plenty.then_some(place),
+                Some(floor) => floor.reached(place, plenty, age, now),
+            }
+        }
+        if !self.is_looking() {
+            self.look_ended(alike, now);
+        }
+    }
+
+    fn look_ended(&mut self, alike: u32, now: Instant) {
+        let longest = std::mem::take(&mut self.longest);
+        self.cost = longest.min(std::mem::replace(&mut self.longest_before, longest));
+        let wait = (self.cost * CHEAP_SHARE).min(LOOK_INTERVAL).max(self.cost * LARGEST_SHARE);
+        // Where there is plenty each runner would walk over what all of them have taken.
+        let shared = (wait * alike.max(1)).min(SHARED_LOOK_INTERVAL).max(wait);
+        self.next_look = Some(now + if self.plenty() > 0 { shared } else { wait });
+        self.look_allowed = Some(now + self.cost * LARGEST_SHARE);
+    }
+
+    /// How many queues have more than a claim takes.
+    fn plenty(&self) -> usize {
+        self.by_queue.values().filter(|floor| floor.plenty).count()
+    }
+
+    fn is_looking(&self) -> bool {
+        self.by_queue.values().any(|floor| floor.behind.is_some())
+    }
+
+    fn age(&self) -> Duration {
+        (self.cost * AGE_IN_LOOKS).clamp(AGE, LONGEST_AGE)
     }
 }
 
 impl Floor {
     fn at_place(place: Place, plenty: bool, now: Instant) -> Self {
-        Self { floor: START, coming: place, coming_since: now, reached: place, plenty }
+        Self { floor: START, coming: place, coming_since: now, reached: place, plenty, behind: None }
     }
 
-    fn reached(&mut self, place: Place, age: Duration, now: Instant) {
+    fn reached(&mut self, place: Place, plenty: bool, age: Duration, now: Instant) {
+        self.plenty = plenty;
         self.floor = self.aged(now, age);
         self.reached = self.reached.max(place);
         if self.floor == self.coming {
@@ -152,8 +203,14 @@ impl Floor {
 mod tests {
     use super::*;
 
-    fn claimed(floors: &mut Floors, place: Place, jobs: usize, now: Instant) {
-        floors.claimed(HashMap::from([("q", Reached { place, jobs })]), false, now);
+    fn took(place: Place, jobs: usize) -> HashMap<&'static str, Reached> {
+        HashMap::from([("q", Reached { place, jobs })])
+    }
+
+    /// Two looks that take that long and find nothing: the first may have waited for something.
+    fn look(floors: &mut Floors, took: Duration, alike: u32, now: Instant) {
+        floors.looked(HashMap::new(), took, alike, now);
+        floors.looked(HashMap::new(), took, alike, now);
     }
 
     #[test]
@@ -161,7 +218,7 @@ mod tests {
         let start = Instant::now();
         let mut floors = Floors::default();
         for step in 0..40 {
-            claimed(&mut floors, (0, i64::from(step)), 1, start + AGE / 10 * step as u32);
+            floors.claimed(took((0, i64::from(step)), 1), start + AGE / 10 * step as u32);
         }
         let (_, id) = floors.of("q", start + AGE / 10 * 39);
         assert!((19..30).contains(&id), "what was reached between one and two ages before: {id}");
@@ -169,42 +226,64 @@ mod tests {
     }
 
     #[test]
-    fn rescans_take_a_small_part_of_the_time() {
+    fn looks_take_a_small_part_of_the_time() {
         let now = Instant::now();
         let mut floors = Floors::default();
-        assert!(floors.rescan_is_due(now));
-        floors.rescanned(now, Duration::from_millis(2), 1);
-        assert!(!floors.rescan_is_due(now + Duration::from_millis(399)));
-        assert!(floors.rescan_is_due(now + Duration::from_millis(400)));
-        floors.rescanned(now, Duration::from_secs(3), 16);
-        assert!(!floors.rescan_is_due(now + Duration::from_secs(59)));
-        assert!(floors.rescan_is_due(now + Duration::from_secs(60)));
-        floors.rescanned(now, Duration::from_millis(20), 16);
-        assert!(floors.rescan_is_due(now + Duration::from_secs(1)));
-        floors.rescan();
-        assert!(floors.rescan_is_due(now));
+        assert!(floors.look_is_due(now));
+        look(&mut floors, Duration::from_millis(2), 1, now);
+        assert!(!floors.look_is_due(now + Duration::from_millis(399)));
+        assert!(floors.look_is_due(now + Duration::from_millis(400)));
+        look(&mut floors, Duration::from_millis(20), 16, now);
+        assert!(!floors.look_is_due(now + Duration::from_millis(999)));
+        assert!(floors.look_is_due(now + LOOK_INTERVAL));
+        floors.look();
+        assert!(floors.look_is_due(now));
     }
 
     #[test]
-    fn runners_share_the_rescans_while_there_is_plenty() {
+    fn dear_looks_wait_for_their_time_whatever_happens() {
         let now = Instant::now();
         let mut floors = Floors::default();
-        claimed(&mut floors, (0, 1), PLENTY, now);
-        floors.rescanned(now, Duration::from_millis(20), 6);
-        assert!(!floors.rescan_is_due(now + Duration::from_millis(5999)));
-        assert!(floors.rescan_is_due(now + Duration::from_secs(6)));
-        floors.rescanned(now, Duration::from_millis(20), 1000);
-        assert!(floors.rescan_is_due(now + SHARED_RESCAN_INTERVAL));
-        claimed(&mut floors, (0, 2), 1, now);
-        assert!(floors.rescan_is_due(now + Duration::from_millis(400)), "each looks for itself at the end");
+        look(&mut floors, Duration::from_secs(3), 16, now);
+        assert!(floors.looks_are_dear());
+        floors.look();
+        assert!(!floors.look_is_due(now + Duration::from_secs(59)));
+        assert!(floors.look_is_due(now + Duration::from_secs(60)));
     }
 
     #[test]
-    fn floors_lie_further_back_where_rescans_are_rare() {
+    fn one_look_that_took_long_says_nothing() {
         let now = Instant::now();
         let mut floors = Floors::default();
-        claimed(&mut floors, (0, 1), 1, now);
-        floors.rescanned(now, Duration::from_millis(300), 1);
+        floors.looked(HashMap::new(), Duration::from_secs(3), 1, now);
+        assert!(floors.look_is_due(now));
+        look(&mut floors, Duration::from_millis(2), 1, now);
+        floors.looked(HashMap::new(), Duration::from_secs(3), 1, now);
+        assert!(floors.look_is_due(now + Duration::from_millis(400)));
+        floors.looked(HashMap::new(), Duration::from_secs(4), 1, now);
+        assert!(!floors.look_is_due(now + Duration::from_secs(59)));
+    }
+
+    #[test]
+    fn runners_share_the_looks_while_there_is_plenty() {
+        let now = Instant::now();
+        let mut floors = Floors::default();
+        floors.claimed(took((0, 1), PLENTY), now);
+        look(&mut floors, Duration::from_millis(20), 6, now);
+        assert!(!floors.look_is_due(now + Duration::from_millis(5999)));
+        assert!(floors.look_is_due(now + Duration::from_secs(6)));
+        look(&mut floors, Duration::from_millis(20), 1000, now);
+        assert!(floors.look_is_due(now + SHARED_LOOK_INTERVAL));
+        floors.claimed(HashMap::new(), now);
+        assert!(floors.look_is_due(now + Duration::from_millis(400)), "each looks for itself at the end");
+    }
+
+    #[test]
+    fn floors_lie_further_back_where_looks_are_rare() {
+        let now = Instant::now();
+        let mut floors = Floors::default();
+        floors.claimed(took((0, 1), 1), now);
+        look(&mut floors, Duration::from_millis(300), 1, now);
         assert_eq!(floors.of("q", now + AGE), START);
         assert_eq!(floors.of("q", now + LONGEST_AGE), (0, 1));
     }
@@ -213,25 +292,44 @@ mod tests {
     fn a_floor_is_what_was_reached_while_there_is_plenty() {
         let now = Instant::now();
         let mut floors = Floors::default();
-        floors.rescanned(now, Duration::from_millis(2), 1);
-        claimed(&mut floors, (0, 1), PLENTY, now);
-        claimed(&mut floors, (0, 2), PLENTY, now);
+        look(&mut floors, Duration::from_millis(2), 1, now);
+        floors.claimed(took((0, 1), PLENTY), now);
+        floors.claimed(took((0, 2), PLENTY), now);
         assert_eq!(floors.of("q", now), (0, 2));
-        assert!(!floors.rescan_is_due(now + Duration::from_millis(40)));
-        claimed(&mut floors, (0, 3), PLENTY - 1, now);
+        assert!(!floors.look_is_due(now + Duration::from_millis(40)));
+        floors.claimed(took((0, 3), PLENTY - 1), now);
         assert_ne!(floors.of("q", now), (0, 3));
-        assert!(floors.rescan_is_due(now + Duration::from_millis(40)), "what was left behind is looked for");
-        assert!(!floors.rescan_is_due(now + Duration::from_millis(39)), "not too often");
+        assert!(floors.look_is_due(now + Duration::from_millis(40)), "what was left behind is looked for");
+        assert!(!floors.look_is_due(now + Duration::from_millis(39)), "not too often");
     }
 
     #[test]
-    fn a_full_claim_from_the_start_sets_the_floor_back() {
+    fn a_look_that_finds_plenty_goes_on_from_there_and_leaves_the_floor() {
         let now = Instant::now();
         let mut floors = Floors::default();
-        claimed(&mut floors, (0, 9000), PLENTY, now);
-        floors.claimed(HashMap::from([("q", Reached { place: (0, 500), jobs: PLENTY })]), true, now);
-        assert_eq!(floors.of("q", now), (0, 500));
-        floors.claimed(HashMap::from([("q", Reached { place: (0, 510), jobs: 10 })]), true, now + AGE);
-        assert_eq!(floors.of("q", now + AGE), (0, 500), "it lies back again");
+        look(&mut floors, Duration::from_millis(100), 1, now);
+        floors.claimed(took((0, 9000), PLENTY), now);
+        let due = now + Duration::from_secs(2);
+        assert_eq!(floors.of_look("q", due), START);
+        floors.looked(took((0, 500), PLENTY), Duration::from_millis(100), 1, due);
+        assert!(floors.look_is_due(due));
+        assert_eq!(floors.of_look("q", due), (0, 500));
+        assert_eq!(floors.of_look("other", due), START);
+        assert_eq!(floors.of("q", due), (0, 9000));
+        floors.looked(took((0, 510), PLENTY - 1), Duration::from_millis(1), 1, due);
+        assert!(!floors.look_is_due(due + Duration::from_millis(1999)), "its longest claim counts");
+        assert!(floors.look_is_due(due + Duration::from_secs(2)));
+        assert_eq!(floors.of_look("q", due + Duration::from_secs(2)), START);
+    }
+
+    #[test]
+    fn a_look_is_over_when_it_has_come_to_the_floor() {
+        let now = Instant::now();
+        let mut floors = Floors::default();
+        look(&mut floors, Duration::from_millis(2), 1, now);
+        floors.claimed(took((0, 9000), PLENTY), now);
+        floors.looked(took((0, 9500), PLENTY), Duration::from_millis(2), 1, now);
+        assert!(!floors.look_is_due(now));
+        assert_eq!(floors.of("q", now), (0, 9500));
     }
 }

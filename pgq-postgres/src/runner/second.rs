@@ -1,10 +1,16 @@
 //! The second session that claims, for runners that have plenty to do: while the server works on one claim, the runner
-//! hands over what another has brought.
+//! hands over what another has brought. It also looks behind the floors where that takes long.
 
-use crate::connection::Backoff;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
 
 use super::claim::Claims;
 use super::room::Reserved;
+use crate::connection::Backoff;
+
+/// Between two tries at least, when it may not claim.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Claims beside the claimer whenever that finds plenty. It neither polls nor sleeps nor promotes.
 pub(crate) async fn second(mut claims: Claims) {
@@ -13,7 +19,11 @@ pub(crate) async fn second(mut claims: Claims) {
     let stop = shared.handle.stop.clone();
     let mut backoff = Backoff::default();
     while !stop.is_cancelled() {
-        tokio::select! { () = together.plenty.notified() => {} () = stop.cancelled() => break }
+        tokio::select! {
+            () = together.second.notified() => {}
+            () = dear_look(&claims) => {}
+            () = stop.cancelled() => break,
+        }
         // Dropped half-way, a claim may have been made: its lease is left to a rescuer.
         let spell =
             tokio::select! { spell = while_plenty(&mut claims) => spell, () = shared.hurry() => break };
@@ -28,7 +38,19 @@ pub(crate) async fn second(mut claims: Claims) {
     claims.session.close().await;
 }
 
-/// Claims until there is less than it asks for.
+/// Returns when a look is due, if looks are left to this session.
+async fn dear_look(claims: &Claims) {
+    let due = {
+        let floors = claims.together.floors();
+        floors.looks_are_dear().then(|| floors.look_in(Instant::now()))
+    };
+    match due {
+        Some(due) => sleep(due.max(PAUSE)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Claims until there is less than it asks for, and no look goes on.
 async fn while_plenty(claims: &mut Claims) -> Result<(), sqlx::Error> {
     let shared = claims.shared.clone();
     // Queues with a limit have one session: two could claim the same free place.
@@ -36,7 +58,7 @@ async fn while_plenty(claims: &mut Claims) -> Result<(), sqlx::Error> {
         match Reserved::of(&shared) {
             Some(room) => {
                 let free = room.jobs();
-                if claims.claim(room).await? < free {
+                if claims.claim(room).await? < free && !claims.looks() {
                     break;
                 }
             }

@@ -18,6 +18,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 /// How long nothing may happen before a measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long no job may begin under a steady load before the library is said not to keep up.
+const STALL: Duration = Duration::from_secs(10);
+
 /// The first pick-ups only warm up.
 const WARM_UP: u64 = 10;
 
@@ -137,7 +140,9 @@ async fn steady<P: Peer>(peer: &P, flags: &Steady) -> Result<Map<String, Value>>
     }
     let mut latencies = Vec::new();
     while latencies.len() < committed.len() {
-        let began = timeout(PATIENCE, starts.recv()).await.context("no job begins any more")?;
+        let Ok(began) = timeout(STALL, starts.recv()).await else {
+            return Ok(not_kept_up(latencies.len(), committed.len(), begin.elapsed().saturating_sub(STALL)));
+        };
         let (n, at) = began.context("the worker has ended")?;
         latencies.push(at.saturating_duration_since(committed[usize::try_from(n)?]));
     }
@@ -145,6 +150,13 @@ async fn steady<P: Peer>(peer: &P, flags: &Steady) -> Result<Map<String, Value>>
     let mut outcome = outcome(jobs, begin.elapsed());
     outcome.extend(percentiles(latencies));
     Ok(outcome)
+}
+
+/// Nothing begins any more, although there is something: no latency can be told.
+fn not_kept_up(began: usize, jobs: usize, time: Duration) -> Map<String, Value> {
+    let mut outcome = outcome(began as u64, time);
+    outcome.insert("jobs_not_begun".into(), json!(jobs - began));
+    outcome
 }
 
 async fn at_pace<P: Peer>(
