@@ -55,7 +55,8 @@ create table pgq.leases (
     payloads      bytea[]       not null,
     options       jsonb[]       not null,
     run_ats       timestamptz[] not null,
-    primary key (runner_id, id)
+    -- The id first: whoever has a list of them must not walk over all that a runner ever had, which an old snapshot keeps.
+    primary key (id, runner_id)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0,
         toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 5000,
         toast.autovacuum_vacuum_cost_delay = 0);
@@ -66,6 +67,7 @@ alter table pgq.leases
     alter max_attempts set storage external, alter payloads set storage external, alter options set storage external,
     alter run_ats set storage external;
 
+create index leases_cancelled on pgq.leases (runner_id) where cancelled is not null;
 create index leases_reached on pgq.leases (queue, claimed_at) where last_id is not null;
 
 -- The unsettled jobs of one lease, one row each. A function of the row, so that a statement that has locked the

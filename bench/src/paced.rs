@@ -114,6 +114,8 @@ async fn waits(committed: &[Instant], began: &mut UnboundedReceiver<(u64, Instan
 struct Ours(Load);
 
 impl Produce for Ours {
+    type To = PgConnection;
+
     async fn produce(&self, to: &mut PgConnection, n: u64) -> Result<()> {
         let Work { micros, fails, queue, priority } = (self.0.work)(n);
         let job = Timed { n, micros, fails }.to_enqueue().priority(priority);
@@ -133,6 +135,8 @@ struct Floor {
 }
 
 impl Produce for Floor {
+    type To = PgConnection;
+
     async fn produce(&self, to: &mut PgConnection, n: u64) -> Result<()> {
         let Work { micros, fails, .. } = (self.load.work)(n);
         let payload = Bare { n, micros, fails, is_first: true }.bytes();

@@ -1,10 +1,9 @@
-//! Producers: sessions that enqueue, flat out or at a pace.
+//! Producers that enqueue, each on its own, flat out or at a pace.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use sqlx::{Connection, PgConnection};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::job::Starts;
@@ -18,23 +17,26 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Enqueues one job, or one transaction of jobs.
 pub(crate) trait Produce: Clone + Send + 'static {
+    /// What each producer has: a session, mostly.
+    type To: Send + 'static;
+
     /// Its end is the commit's.
-    fn produce(&self, to: &mut PgConnection, n: u64) -> impl Future<Output = Result<()>> + Send;
+    fn produce(&self, to: &mut Self::To, n: u64) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Every session enqueues its share of `times`, each call after the one before. The time from the first call to the
+/// Every producer enqueues its share of `times`, each call after the one before. The time from the first call to the
 /// last commit, and how long each took.
 pub(crate) async fn flat_out<P: Produce>(
-    sessions: Vec<PgConnection>,
+    producers: Vec<P::To>,
     times: u64,
     produce: P,
 ) -> Result<(Duration, Latencies)> {
     let started = Instant::now();
-    let shares = shares(times, sessions.len());
-    let producers: Vec<_> = sessions
+    let shares = shares(times, producers.len());
+    let producers: Vec<_> = producers
         .into_iter()
         .zip(shares)
-        .map(|(session, share)| tokio::spawn(one_by_one(session, share, produce.clone())))
+        .map(|(to, share)| tokio::spawn(one_by_one(to, share, produce.clone())))
         .collect();
     let (mut latencies, mut end) = (Vec::new(), started);
     for producer in producers {
@@ -46,7 +48,7 @@ pub(crate) async fn flat_out<P: Produce>(
 }
 
 async fn one_by_one<P: Produce>(
-    mut session: PgConnection,
+    mut to: P::To,
     share: Range<u64>,
     produce: P,
 ) -> Result<(Vec<Duration>, Instant)> {
@@ -54,11 +56,10 @@ async fn one_by_one<P: Produce>(
     let mut last = Instant::now();
     for n in share {
         let begin = Instant::now();
-        produce.produce(&mut session, n).await?;
+        produce.produce(&mut to, n).await?;
         last = Instant::now();
         took.push(last - begin);
     }
-    session.close().await?;
     Ok((took, last))
 }
 
@@ -71,18 +72,18 @@ pub(crate) enum Pace {
     AsTheyBegin(Starts),
 }
 
-/// Every session enqueues its share of the jobs at that pace; the moments at which their commits were done.
+/// Every producer enqueues its share of the jobs at that pace; the moments at which their commits were done.
 pub(crate) async fn paced<P: Produce>(
-    sessions: Vec<PgConnection>,
+    producers: Vec<P::To>,
     jobs: u64,
     pace: &Pace,
     produce: P,
 ) -> Result<Vec<Instant>> {
-    let count = sessions.len();
-    let producers: Vec<_> = sessions
+    let count = producers.len();
+    let producers: Vec<_> = producers
         .into_iter()
         .zip(shares(jobs, count))
-        .map(|(session, share)| tokio::spawn(at_pace(session, share, (pace.clone(), count), produce.clone())))
+        .map(|(to, share)| tokio::spawn(at_pace(to, share, (pace.clone(), count), produce.clone())))
         .collect();
     let mut committed = Vec::new();
     for producer in producers {
@@ -92,7 +93,7 @@ pub(crate) async fn paced<P: Produce>(
 }
 
 async fn at_pace<P: Produce>(
-    mut session: PgConnection,
+    mut to: P::To,
     share: Range<u64>,
     (pace, producers): (Pace, usize),
     produce: P,
@@ -116,10 +117,9 @@ async fn at_pace<P: Produce>(
                 }
             }
         }
-        produce.produce(&mut session, n).await?;
+        produce.produce(&mut to, n).await?;
         committed.push(Instant::now());
     }
-    session.close().await?;
     Ok(committed)
 }
 

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use pgq_core::{JobId, NameError, PayloadError, RegistryError, TraceError};
@@ -116,6 +117,9 @@ pub enum Error {
     /// The database refused or failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// The same, told to each caller of an [`Enqueuer`](crate::Enqueuer) whose jobs were written together.
+    #[error(transparent)]
+    Shared(Arc<Self>),
     /// The operating system refused a thread.
     #[error("could not start the heartbeat's thread")]
     Thread(#[source] std::io::Error),

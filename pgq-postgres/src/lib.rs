@@ -45,7 +45,7 @@ pub use pgq_macros::{PostgresJob as Job, PostgresShape as Shape};
 
 pub use admin::{Admin, Cancelled};
 pub use context::DatabaseContext;
-pub use enqueue::{Enqueue, Enqueueable, Enqueued, Prepared, ToEnqueue, enqueue_all};
+pub use enqueue::{Enqueue, Enqueueable, Enqueued, Enqueuer, Prepared, ToEnqueue, enqueue_all};
 pub use error::Error;
 pub use migrate::{grants_sql, migrate, migrate_schema};
 pub use runner::{Health, Runner, RunnerCounts, RunnerHandle};

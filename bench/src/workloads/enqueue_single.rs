@@ -1,7 +1,7 @@
-//! How fast jobs are enqueued one by one, each in a commit of its own or ten in a transaction.
+//! How fast jobs are enqueued one by one: each in a commit of its own, ten in a transaction, or by an `Enqueuer`.
 
 use anyhow::{Result, ensure};
-use pgq_postgres::{Enqueue, Job, Runner, Shape};
+use pgq_postgres::{Enqueue, Enqueuer, Job, Runner, Shape};
 use sqlx::{Connection, PgConnection, query};
 
 use super::no_such_side;
@@ -18,7 +18,8 @@ use crate::side::Which;
 pub(crate) const NAME: &str = "enqueue-single";
 pub(crate) const ABOUT: &str = "Producers enqueue jobs of 64 bytes, each call waiting for its commit, with the server's \
     synchronous_commit. The latency is that of a call with its commit. With runners asleep, two runners in the same \
-    process wait for the jobs and run them. Floor: a bare INSERT of the same row by as many sessions, with no runner.";
+    process wait for the jobs and run them. With an Enqueuer, calls that come at the same time share commits. Floor: a \
+    bare INSERT of the same row by as many sessions, with no runner.";
 
 /// How many jobs a measurement enqueues.
 const JOBS: u64 = 10_000;
@@ -26,6 +27,9 @@ const JOBS: u64 = 10_000;
 /// Producers, runners asleep, and jobs a transaction.
 const CASES: [(u64, u64, u64); 7] =
     [(8, 0, 1), (1, 0, 1), (64, 0, 1), (1, 2, 1), (8, 2, 1), (64, 2, 1), (8, 0, 10)];
+
+/// Producers that share commits by an `Enqueuer`.
+const TOGETHER: [u64; 2] = [8, 64];
 
 #[derive(clap::Args)]
 pub(crate) struct Flags {
@@ -37,6 +41,9 @@ pub(crate) struct Flags {
     sleeping: u64,
     #[arg(long, default_value_t = 1)]
     per_transaction: u64,
+    /// All producers through one `Enqueuer`.
+    #[arg(long, default_value_t = false, action = clap::ArgAction::Set)]
+    together: bool,
 }
 
 pub(crate) async fn run(harness: &mut Harness) -> Result<Vec<CaseResult>> {
@@ -48,7 +55,8 @@ pub(crate) async fn run(harness: &mut Harness) -> Result<Vec<CaseResult>> {
             .with("jobs", jobs.next_multiple_of(per_transaction));
         let name = if producers == 1 { "1 producer".into() } else { format!("{producers} producers") };
         let case = match (sleeping, per_transaction) {
-            (0, 1) => Case::new(NAME, name, flags)?.with_peers(),
+            (0, 1) if results.is_empty() => Case::new(NAME, name, flags)?.with_peers(),
+            (0, 1) => Case::new(NAME, name, flags)?,
             (0, many) => {
                 Case::new(NAME, format!("{name}, {many} a transaction"), flags.with("per-transaction", many))?
             }
@@ -58,6 +66,12 @@ pub(crate) async fn run(harness: &mut Harness) -> Result<Vec<CaseResult>> {
         };
         results.push(harness.run(case).await?);
     }
+    for producers in TOGETHER {
+        let flags =
+            CaseFlags::default().with("producers", producers).with("jobs", jobs).with("together", true);
+        let case = Case::new(NAME, format!("{producers} producers, one Enqueuer"), flags)?;
+        results.push(harness.run(case).await?);
+    }
     Ok(results)
 }
 
@@ -65,6 +79,7 @@ pub(crate) async fn side(side: Which, flags: &Flags, database: &Database) -> Res
     database.prepare().await?;
     let job = Noop::of(PAYLOAD_BYTES)?;
     match side {
+        Which::Ours if flags.together => together(flags, database, job).await,
         Which::Ours => ours(flags, database, job).await,
         Which::Floor => {
             let floor = Floor { body: pgq_postgres::encode(&job)?, per_transaction: flags.per_transaction };
@@ -91,7 +106,25 @@ async fn ours(flags: &Flags, database: &Database, job: Noop) -> Result<Outcome> 
     Ok(outcome)
 }
 
-async fn measure<P: Produce>(flags: &Flags, database: &Database, produce: P) -> Result<Outcome> {
+/// Its producers have no sessions; the pool has as many as the enqueuer takes.
+async fn together(flags: &Flags, database: &Database, job: Noop) -> Result<Outcome> {
+    let enqueuer = Enqueuer::new(&database.pool(2));
+    // Opens a session, and prepares its statement.
+    enqueuer.enqueue(job.clone()).await?;
+    gate::open().await?;
+    let producers = (0..flags.producers).map(|_| enqueuer.clone()).collect();
+    let (time, latencies) = flat_out(producers, flags.jobs, Together(job)).await?;
+    all_there(database, flags.jobs + 1).await?;
+    let mut outcome = outcome(flags.jobs, time);
+    outcome.extend(latencies.json());
+    Ok(outcome)
+}
+
+async fn measure<P: Produce<To = PgConnection>>(
+    flags: &Flags,
+    database: &Database,
+    produce: P,
+) -> Result<Outcome> {
     let sessions = database.connect_many(flags.producers).await?;
     gate::open().await?;
     let (time, latencies) = flat_out(sessions, flags.jobs / flags.per_transaction, produce).await?;
@@ -115,6 +148,8 @@ struct Ours {
 }
 
 impl Produce for Ours {
+    type To = PgConnection;
+
     async fn produce(&self, to: &mut PgConnection, _: u64) -> Result<()> {
         if self.per_transaction == 1 {
             self.job.clone().enqueue(to).await?;
@@ -125,6 +160,18 @@ impl Produce for Ours {
             self.job.clone().enqueue(&mut *tx).await?;
         }
         Ok(tx.commit().await?)
+    }
+}
+
+#[derive(Clone)]
+struct Together(Noop);
+
+impl Produce for Together {
+    type To = Enqueuer;
+
+    async fn produce(&self, to: &mut Enqueuer, _: u64) -> Result<()> {
+        to.enqueue(self.0.clone()).await?;
+        Ok(())
     }
 }
 
@@ -144,6 +191,8 @@ impl Floor {
 }
 
 impl Produce for Floor {
+    type To = PgConnection;
+
     async fn produce(&self, to: &mut PgConnection, _: u64) -> Result<()> {
         if self.per_transaction == 1 {
             return self.insert(to).await;

@@ -61,7 +61,11 @@ pub(crate) async fn side(side: Which, flags: &Flags, database: &Database) -> Res
     Ok(outcome)
 }
 
-async fn measure<P: Produce>(flags: &Flags, database: &Database, produce: P) -> Result<Outcome> {
+async fn measure<P: Produce<To = PgConnection>>(
+    flags: &Flags,
+    database: &Database,
+    produce: P,
+) -> Result<Outcome> {
     let sessions = database.connect_many(PRODUCERS).await?;
     gate::open().await?;
     let (time, latencies) = flat_out(sessions, flags.jobs, produce).await?;
@@ -77,6 +81,8 @@ struct Ours {
 }
 
 impl Produce for Ours {
+    type To = PgConnection;
+
     async fn produce(&self, to: &mut PgConnection, n: u64) -> Result<()> {
         let job = self.job.clone().to_enqueue();
         job.unique_by(Unique::while_unfinished(), &(n % self.keys))?.enqueue(to).await?;
@@ -91,6 +97,8 @@ struct Floor {
 }
 
 impl Produce for Floor {
+    type To = PgConnection;
+
     async fn produce(&self, to: &mut PgConnection, n: u64) -> Result<()> {
         let key = UniqueKey::of(Noop::KIND, &(n % self.keys))?;
         let job = query(include_str!("../sql/floor_enqueue_unique.sql")).bind(Noop::QUEUE).bind(Noop::KIND);

@@ -1,6 +1,7 @@
 mod bulk;
 mod copy;
 mod enqueued;
+mod enqueuer;
 mod prepared;
 mod whole;
 
@@ -17,6 +18,7 @@ use sqlx::types::Json;
 use crate::{Error, Schema, trace};
 pub use bulk::{Enqueueable, enqueue_all};
 pub use enqueued::Enqueued;
+pub use enqueuer::Enqueuer;
 #[cfg(feature = "cron")]
 pub(crate) use prepared::INLINE_LIMIT;
 pub use prepared::Prepared;

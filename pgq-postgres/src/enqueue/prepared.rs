@@ -4,9 +4,11 @@ use std::time::{Duration, SystemTime};
 #[cfg(feature = "cron")]
 use pgq_core::__private::DeclaredJob;
 use pgq_core::{JobId, JobOptions, OnConflict, Unique, UniqueKey};
+use sqlx::postgres::PgArguments;
 use sqlx::postgres::types::PgInterval;
+use sqlx::query::Query;
 use sqlx::types::Json;
-use sqlx::{PgExecutor, Row, query, query_scalar};
+use sqlx::{PgExecutor, Postgres, Row, SqlStr, query, query_scalar};
 
 use super::Enqueued;
 use crate::meter::EnqueueMeter;
@@ -101,7 +103,11 @@ impl Prepared {
         let id = if self.body.len() <= INLINE_BYTES && matches!(self.when, When::Now) {
             self.enqueue_now(executor).await?
         } else {
-            self.enqueue_any(executor).await?
+            enqueue_many(&self.schema, &[&self], executor)
+                .await?
+                .first()
+                .copied()
+                .ok_or(sqlx::Error::RowNotFound)?
         };
         Ok(Enqueued::New(JobId(id)))
     }
@@ -119,27 +125,6 @@ impl Prepared {
             .bind(self.schema.channel())
             .fetch_one(executor)
             .await
-    }
-
-    async fn enqueue_any<'c>(self, executor: impl PgExecutor<'c> + 'c) -> Result<i64, sqlx::Error> {
-        let (at, after) = self.when.columns();
-        let row = query(self.schema.statements().enqueue_many.clone())
-            .bind([&*self.queue])
-            .bind([self.kind])
-            .bind([self.priority])
-            .bind([self.version])
-            .bind([self.shape])
-            .bind([self.max_attempts])
-            .bind([self.body])
-            .bind([self.options])
-            .bind([at])
-            .bind([after])
-            .bind(INLINE_LIMIT)
-            .bind(self.schema.channel())
-            .fetch_one(executor)
-            .await?;
-        let ids: Vec<i64> = row.try_get(0)?;
-        ids.first().copied().ok_or(sqlx::Error::RowNotFound)
     }
 
     /// Whether it has no time of its own.
@@ -165,17 +150,26 @@ impl Prepared {
     }
 }
 
-/// Writes unique jobs with one statement, and says what became of each.
-pub(super) async fn enqueue_unique<'c>(
+/// Writes jobs that are not unique with one statement, and returns their ids in order.
+pub(super) async fn enqueue_many<'c>(
     schema: &Schema,
     jobs: &[&Prepared],
     executor: impl PgExecutor<'c> + 'c,
-) -> Result<Vec<Result<Enqueued, Error>>, Error> {
+) -> Result<Vec<i64>, sqlx::Error> {
+    let row = columns(&schema.statements().enqueue_many, jobs)
+        .bind(INLINE_LIMIT)
+        .bind(schema.channel())
+        .fetch_one(executor)
+        .await?;
+    row.try_get(0)
+}
+
+/// A statement with what it takes of all jobs first.
+fn columns(statement: &SqlStr, jobs: &[&Prepared]) -> Query<'static, Postgres, PgArguments> {
     let column = |of: fn(&Prepared) -> &str| jobs.iter().map(|job| of(job)).collect::<Vec<_>>();
     let numbers = |of: fn(&Prepared) -> i16| jobs.iter().map(|job| of(job)).collect::<Vec<_>>();
     let (ats, afters): (Vec<_>, Vec<_>) = jobs.iter().map(|job| job.when.columns()).unzip();
-    let uniques: Vec<_> = jobs.iter().filter_map(|job| job.unique).collect();
-    let row = query(schema.statements().enqueue_unique.clone())
+    query(statement.clone())
         .bind(column(|job| &job.queue))
         .bind(column(|job| job.kind))
         .bind(numbers(|job| job.priority))
@@ -186,6 +180,16 @@ pub(super) async fn enqueue_unique<'c>(
         .bind(jobs.iter().map(|job| job.options.as_ref()).collect::<Vec<_>>())
         .bind(ats)
         .bind(afters)
+}
+
+/// Writes unique jobs with one statement, and says what became of each.
+pub(super) async fn enqueue_unique<'c>(
+    schema: &Schema,
+    jobs: &[&Prepared],
+    executor: impl PgExecutor<'c> + 'c,
+) -> Result<Vec<Result<Enqueued, Error>>, Error> {
+    let uniques: Vec<_> = jobs.iter().filter_map(|job| job.unique).collect();
+    let row = columns(&schema.statements().enqueue_unique, jobs)
         .bind(uniques.iter().map(|(_, key)| key.as_bytes().as_slice()).collect::<Vec<_>>())
         .bind(uniques.iter().map(|(unique, _)| unique.held_while().as_str()).collect::<Vec<_>>())
         .bind(uniques.iter().map(|(unique, _)| unique.longest().map(interval)).collect::<Vec<_>>())

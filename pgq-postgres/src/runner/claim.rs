@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::batch::{Batch, Claimed};
-use super::floor::{Floors, Place, Reached, START};
+use super::floor::{Floors, Look, Place, Reached, START};
 use super::handle::add;
 use super::room::Reserved;
 use super::shared::Shared;
@@ -51,7 +51,7 @@ pub(crate) struct Together {
     /// Read by a claim until its leases are in the books: whoever writes knows all leases of this runner.
     pub(crate) under_way: RwLock<()>,
     /// The reply to a claim may be lost.
-    pub(crate) doubt: AtomicBool,
+    pub(crate) doubt: Notify,
 }
 
 impl Together {
@@ -138,7 +138,7 @@ impl Claims {
     pub(crate) fn distrust(&self, error: &sqlx::Error) {
         self.shared.survived("claim", error);
         self.together.floors().look();
-        self.together.doubt.store(true, Relaxed);
+        self.together.doubt.notify_one();
     }
 
     fn hand_over(
@@ -217,11 +217,17 @@ async fn claimed(
         };
         asked.queues.iter().map(place).collect::<Vec<_>>()
     };
-    // How long a look takes says when the next one is due: it is not to wait for others.
-    let turn = if looks || asked.free < LARGE_CLAIM { Turn::None } else { asked.turn };
+    // How long a look takes says when the next one is due: it is not to wait for others. Where looks are dear, claims take
+    // no turn, since those leave jobs behind.
+    let dear = together.floors().looks_are_dear();
+    let turn = if looks || dear || asked.free < LARGE_CLAIM { Turn::None } else { asked.turn };
     let watch = Watch::start();
-    let rows = limited(claim(&Asked { turn, ..*asked }, places.into_iter(), session)).await?;
+    let rows = limited(claim(&Asked { turn, ..*asked }, places.into_iter(), session)).await;
     let (ended, took) = (Instant::now(), started.elapsed());
+    if looks && rows.is_err() {
+        together.floors().look_failed(took, ended);
+    }
+    let rows = rows?;
     let batches = rows.iter().map(|row| Batch::read(row, shared, trust)).collect::<Result<Vec<_>, _>>()?;
     shared.meter.claimed(watch, batches.iter().map(Batch::len).sum());
     for batch in &batches {
@@ -230,7 +236,8 @@ async fn claimed(
     let mut floors = together.floors();
     match turn {
         _ if looks => {
-            floors.looked(reached(&batches), took, shared.alike.load(Relaxed), ended);
+            let filled = batches.iter().map(Batch::len).sum::<usize>() >= asked.free;
+            floors.looked(reached(&batches), Look { took, filled, alike: shared.alike.load(Relaxed) }, ended);
             if floors.looks_are_dear() {
                 together.second.notify_one();
             }

@@ -39,6 +39,16 @@ pub(crate) struct Reached {
     pub(crate) jobs: usize,
 }
 
+/// A claim of a look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) took: Duration,
+    /// It took as many jobs as it asked for, so there may be more.
+    pub(crate) filled: bool,
+    /// How many runners look alike.
+    pub(crate) alike: u32,
+}
+
 /// Before every job.
 pub(crate) const START: Place = (i16::MIN, i64::MIN);
 
@@ -48,11 +58,13 @@ pub(crate) const START: Place = (i16::MIN, i64::MIN);
 /// removed, and every claim from the start walks over them: measured at 4,000 jobs a second, 24 ms a claim after
 /// 35 s, against 0.9 ms from a floor. So a claim begins at the place that claims had reached a moment ago, the floor, and
 /// looks from the start only as often as that is cheap. A job whose transaction committed late, behind the floor, waits
-/// for that. A look goes on from where its claim ended while that finds plenty, and is over when it has come to the floor.
+/// for that. A look that finds as many jobs as it asks for goes on from there, until it has come to the floor.
 #[derive(Default)]
 pub(crate) struct Floors {
     by_queue: HashMap<String, Floor>,
     next_look: Option<Instant>,
+    /// When the one that is under way begins anew: meanwhile jobs may have come that are before where it is.
+    look_until: Option<Instant>,
     /// When one may be made without taking too large a part of the time.
     look_allowed: Option<Instant>,
     /// The longest claim of the look that is under way, and of the one before.
@@ -78,6 +90,7 @@ impl Floors {
     /// Something may have been put behind a floor: begin at the start next time.
     pub(crate) fn look(&mut self) {
         self.next_look = None;
+        self.look_until = None;
         self.by_queue.values_mut().for_each(|floor| floor.behind = None);
     }
 
@@ -102,14 +115,19 @@ impl Floors {
     /// Where a look begins or goes on.
     pub(crate) fn of_look(&self, queue: &str, now: Instant) -> Place {
         match self.by_queue.get(queue) {
-            Some(floor) if self.is_looking() => floor.behind.unwrap_or(floor.at(now, self.age())),
+            Some(floor) if self.is_looking() => floor.behind.unwrap_or(self.at(floor, now)),
             _ => START,
         }
     }
 
     /// Where claims had come to at some moment that lies long enough back.
     pub(crate) fn of(&self, queue: &str, now: Instant) -> Place {
-        self.by_queue.get(queue).map_or(START, |floor| floor.at(now, self.age()))
+        self.by_queue.get(queue).map_or(START, |floor| self.at(floor, now))
+    }
+
+    /// Where looks are rare, nothing is left behind for them that could be found.
+    fn at(&self, floor: &Floor, now: Instant) -> Place {
+        if floor.plenty && !self.looks_are_dear() { floor.reached } else { floor.aged(now, self.age()) }
     }
 
     /// A claim from the floors took these jobs.
@@ -132,26 +150,34 @@ impl Floors {
         }
     }
 
-    /// A claim of a look took that long, and these jobs. So many runners look, of which one is enough while there is
-    /// plenty.
-    pub(crate) fn looked(&mut self, found: HashMap<&str, Reached>, took: Duration, alike: u32, now: Instant) {
-        self.longest = self.longest.max(took);
-        self.by_queue.values_mut().for_each(|floor| floor.behind = None);
+    /// A claim of a look took these jobs.
+    pub(crate) fn looked(&mut self, found: HashMap<&str, Reached>, look: Look, now: Instant) {
+        self.longest = self.longest.max(look.took);
+        let until = *self.look_until.get_or_insert(now + LOOK_INTERVAL.max(self.cost * LARGEST_SHARE));
         let age = self.age();
+        if !look.filled {
+            self.by_queue.values_mut().for_each(|floor| floor.behind = None);
+        }
         for (queue, Reached { place, jobs }) in found {
             let plenty = jobs >= PLENTY;
             match self.by_queue.get_mut(queue) {
                 None => drop(self.by_queue.insert(queue.to_owned(), Floor::at_place(place, plenty, now))),
-                Some(floor) if place < floor.reached => floor.behind = plenty.then_some(place),
-                Some(floor) => floor.reached(place, plenty, age, now),
+                Some(floor) if place < floor.reached => floor.behind = look.filled.then_some(place),
+                Some(floor) => {
+                    floor.behind = None;
+                    floor.reached(place, plenty, age, now);
+                }
             }
         }
         if !self.is_looking() {
-            self.look_ended(alike, now);
+            self.look_ended(look.alike, now);
+        } else if now >= until {
+            self.look();
         }
     }
 
     fn look_ended(&mut self, alike: u32, now: Instant) {
+        self.look_until = None;
         let longest = std::mem::take(&mut self.longest);
         self.cost = longest.min(std::mem::replace(&mut self.longest_before, longest));
         let wait = (self.cost * CHEAP_SHARE).min(LOOK_INTERVAL).max(self.cost * LARGEST_SHARE);
@@ -159,6 +185,13 @@ impl Floors {
         let shared = (wait * alike.max(1)).min(SHARED_LOOK_INTERVAL).max(wait);
         self.next_look = Some(now + if self.plenty() > 0 { shared } else { wait });
         self.look_allowed = Some(now + self.cost * LARGEST_SHARE);
+    }
+
+    /// A look failed after so long, maybe because it took too long: it is not made again at once.
+    pub(crate) fn look_failed(&mut self, took: Duration, now: Instant) {
+        self.look();
+        self.longest = self.longest.max(took);
+        self.look_ended(1, now);
     }
 
     /// How many queues have more than a claim takes.
@@ -190,10 +223,6 @@ impl Floor {
         }
     }
 
-    fn at(&self, now: Instant, age: Duration) -> Place {
-        if self.plenty { self.reached } else { self.aged(now, age) }
-    }
-
     fn aged(&self, now: Instant, age: Duration) -> Place {
         if now >= self.coming_since + age { self.coming } else { self.floor }
     }
@@ -209,8 +238,12 @@ mod tests {
 
     /// Two looks that take that long and find nothing: the first may have waited for something.
     fn look(floors: &mut Floors, took: Duration, alike: u32, now: Instant) {
-        floors.looked(HashMap::new(), took, alike, now);
-        floors.looked(HashMap::new(), took, alike, now);
+        floors.looked(HashMap::new(), Look { took, filled: false, alike }, now);
+        floors.looked(HashMap::new(), Look { took, filled: false, alike }, now);
+    }
+
+    fn one(millis: u64, filled: bool) -> Look {
+        Look { took: Duration::from_millis(millis), filled, alike: 1 }
     }
 
     #[test]
@@ -255,12 +288,12 @@ mod tests {
     fn one_look_that_took_long_says_nothing() {
         let now = Instant::now();
         let mut floors = Floors::default();
-        floors.looked(HashMap::new(), Duration::from_secs(3), 1, now);
+        floors.looked(HashMap::new(), one(3000, false), now);
         assert!(floors.look_is_due(now));
         look(&mut floors, Duration::from_millis(2), 1, now);
-        floors.looked(HashMap::new(), Duration::from_secs(3), 1, now);
+        floors.looked(HashMap::new(), one(3000, false), now);
         assert!(floors.look_is_due(now + Duration::from_millis(400)));
-        floors.looked(HashMap::new(), Duration::from_secs(4), 1, now);
+        floors.looked(HashMap::new(), one(4000, false), now);
         assert!(!floors.look_is_due(now + Duration::from_secs(59)));
     }
 
@@ -304,22 +337,37 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_finds_plenty_goes_on_from_there_and_leaves_the_floor() {
+    fn a_look_that_finds_all_it_asks_for_goes_on_from_there_and_leaves_the_floor() {
         let now = Instant::now();
         let mut floors = Floors::default();
         look(&mut floors, Duration::from_millis(100), 1, now);
         floors.claimed(took((0, 9000), PLENTY), now);
         let due = now + Duration::from_secs(2);
         assert_eq!(floors.of_look("q", due), START);
-        floors.looked(took((0, 500), PLENTY), Duration::from_millis(100), 1, due);
+        floors.looked(took((0, 500), 5), one(100, true), due);
         assert!(floors.look_is_due(due));
         assert_eq!(floors.of_look("q", due), (0, 500));
         assert_eq!(floors.of_look("other", due), START);
         assert_eq!(floors.of("q", due), (0, 9000));
-        floors.looked(took((0, 510), PLENTY - 1), Duration::from_millis(1), 1, due);
+        floors.looked(HashMap::from([("other", Reached { place: (0, 3), jobs: 5 })]), one(1, true), due);
+        assert_eq!(floors.of_look("q", due), (0, 500), "it has not been there yet");
+        floors.looked(took((0, 510), 4), one(1, false), due);
         assert!(!floors.look_is_due(due + Duration::from_millis(1999)), "its longest claim counts");
         assert!(floors.look_is_due(due + Duration::from_secs(2)));
         assert_eq!(floors.of_look("q", due + Duration::from_secs(2)), START);
+    }
+
+    #[test]
+    fn a_look_that_goes_on_for_long_begins_anew() {
+        let now = Instant::now();
+        let mut floors = Floors::default();
+        look(&mut floors, Duration::from_millis(2), 1, now);
+        floors.claimed(took((0, 9000), PLENTY), now);
+        floors.looked(took((0, 500), PLENTY), one(2, true), now);
+        let late = now + LOOK_INTERVAL;
+        floors.looked(took((0, 600), PLENTY), one(2, true), late);
+        assert!(floors.look_is_due(late));
+        assert_eq!(floors.of_look("q", late), START);
     }
 
     #[test]
@@ -328,7 +376,7 @@ mod tests {
         let mut floors = Floors::default();
         look(&mut floors, Duration::from_millis(2), 1, now);
         floors.claimed(took((0, 9000), PLENTY), now);
-        floors.looked(took((0, 9500), PLENTY), Duration::from_millis(2), 1, now);
+        floors.looked(took((0, 9500), PLENTY), one(2, true), now);
         assert!(!floors.look_is_due(now));
         assert_eq!(floors.of("q", now), (0, 9500));
     }

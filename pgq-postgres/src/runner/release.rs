@@ -5,6 +5,7 @@ use sqlx::query_scalar;
 use tracing::warn;
 use uuid::Uuid;
 
+use super::claim::Together;
 use super::handle::add;
 use super::ledger::{Afterlife, Flush, Remains};
 use super::settle::record;
@@ -14,9 +15,10 @@ use crate::connection::{Session, limited};
 /// Gives back the leases in this runner's name that it does not know: the reply to their claim was lost, or a
 /// server crash undid their settling. Nobody else would, since their owner lives.
 ///
-/// Called while no claim is under way: a lease that is not in the books then is a stranger.
+/// A lease of which that is still so once no claim is under way is a stranger.
 pub(crate) async fn release_strangers(
     shared: &Arc<Shared>,
+    together: &Together,
     session: &mut Session,
 ) -> Result<(), sqlx::Error> {
     let mut lent = session.lend().await?;
@@ -27,7 +29,12 @@ pub(crate) async fn release_strangers(
             .fetch_all(&mut *lent),
     )
     .await?;
-    for lease in leases.into_iter().filter(|lease| !shared.ledger.holds(*lease)) {
+    let unknown: Vec<_> = leases.into_iter().filter(|lease| !shared.ledger.holds(*lease)).collect();
+    if unknown.is_empty() {
+        return lent.keep().await;
+    }
+    let _none_under_way = together.under_way.write().await;
+    for lease in unknown.into_iter().filter(|lease| !shared.ledger.holds(*lease)) {
         let positions: Vec<i32> = limited(
             query_scalar(shared.statements().leased_positions.clone())
                 .persistent(shared.keeps_statements())

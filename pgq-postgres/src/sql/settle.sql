@@ -4,11 +4,14 @@
 -- $11 the channel. $12 queues in which a job completed: they are slow no longer.
 -- A job that somebody cancelled neither retries nor snoozes nor is parked nor goes back.
 -- A job that was settled before is not among those of the locked row, so a repeated flush changes nothing.
+-- Leases are found by their ids alone, one by one or from an array: a join may be planned as a walk over all leases, of
+-- which an old snapshot keeps every one that there was.
 with held as materialized (
-    select l as lease, l.id, s.done, s.whole, l.cancelled
+    select l.lease, l.id, s.done, s.whole, l.cancelled
     from unnest($2::uuid[], $3::bytea[], $4::boolean[]) as s (id, done, whole)
-    join pgq.leases l on l.runner_id = $1 and l.id = s.id
-    for update of l
+    cross join lateral (
+        select l as lease, l.id, l.cancelled from pgq.leases l where l.runner_id = $1 and l.id = s.id for update
+    ) l
 ),
 settled as materialized (
     select j.*, o.wait, o.error,
@@ -72,15 +75,18 @@ keys as (
         for update skip locked))
 ),
 gone as (
-    delete from pgq.leases l using held h where l.runner_id = $1 and l.id = h.id and h.whole
+    delete from pgq.leases where runner_id = $1 and id = any(array(select id from held where whole))
 ),
 -- A flush that comes late, its connection long given up, must not take back the bits of those after it.
 kept as (
-    update pgq.leases l set done = case when l.done is null then h.done else (
-        select decode(string_agg(lpad(to_hex(get_byte(h.done, n) | get_byte(l.done, n)), 2, '0'), '' order by n), 'hex')
-        from generate_series(0, length(h.done) - 1) n
-    ) end
-    from held h where l.runner_id = $1 and l.id = h.id and not h.whole
+    update pgq.leases l set done = (
+        select case when l.done is null then h.done else (
+            select decode(string_agg(lpad(to_hex(get_byte(h.done, n) | get_byte(l.done, n)), 2, '0'), '' order by n), 'hex')
+            from generate_series(0, length(h.done) - 1) n
+        ) end
+        from held h where h.id = l.id
+    )
+    where l.runner_id = $1 and l.id = any(array(select id from held where not whole))
 ),
 recovered as (
     update pgq.queues set slow_ms = 0, slow_until = null where name = any($12) and slow_ms > 0

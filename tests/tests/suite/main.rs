@@ -19,6 +19,7 @@ mod delivery;
 mod deploy;
 mod dropped;
 mod enqueue;
+mod enqueuer;
 mod evolution;
 mod exactly_once;
 mod fencing;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::connection::{Commit, Session};
 use crate::meter::RunnerMeter;
+use crate::runner::claim::Together;
 use crate::runner::ledger::{Afterlife, Flush, Ledger, Remains};
 use crate::runner::liveness::Liveness;
 use crate::runner::release::release_strangers;
@@ -204,7 +205,8 @@ impl Driver {
                 None => shared.ledger.forget(*lease),
             }
         }
-        release_strangers(shared, &mut *self.claimer.lock().await).await.unwrap();
+        let together = Together::default();
+        release_strangers(shared, &together, &mut *self.claimer.lock().await).await.unwrap();
     }
 
     async fn beat(&self, r: RunnerId, session: &mut PgConnection) {
