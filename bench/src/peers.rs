@@ -23,10 +23,11 @@ type Setting = (&'static str, u64);
 
 /// With its own defaults, and with those settings of its documentation that are fastest.
 const SLOW_DEFAULTS: Setting = ("defaults", 20);
-/// graphile_worker takes as many jobs as there are processors each time that it is notified, and each second otherwise.
-const SLOWEST_DEFAULTS: Setting = ("defaults", 10_000);
 const TUNED: Setting = ("tuned", 1);
 const SLOW_TUNED: Setting = ("tuned", 10);
+
+/// graphile_worker takes as many jobs as there are processors each time that it is notified, and each second otherwise.
+const SLOWEST_DEFAULTS: Setting = ("defaults", 10_000);
 
 /// Those that were built, each with the part of a drain's jobs that it gets.
 #[derive(Debug, Default)]

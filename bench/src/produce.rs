@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::gate;
 use crate::job::Starts;
 use crate::latency::Latencies;
+use crate::measure::{Outcome, outcome};
 
 /// How many jobs may be on their way where the runner says how fast they come: enough that it never waits for them.
 const MOST_AHEAD: u64 = 500;
@@ -24,9 +26,22 @@ pub(crate) trait Produce: Clone + Send + 'static {
     fn produce(&self, to: &mut Self::To, n: u64) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// Lets the producers enqueue that many jobs by so many calls, and says how fast that was and how long each call took.
+pub(crate) async fn measured<P: Produce>(
+    producers: Vec<P::To>,
+    (jobs, calls): (u64, u64),
+    produce: P,
+) -> Result<Outcome> {
+    gate::open().await?;
+    let (time, latencies) = flat_out(producers, calls, produce).await?;
+    let mut outcome = outcome(jobs, time);
+    outcome.extend(latencies.json());
+    Ok(outcome)
+}
+
 /// Every producer enqueues its share of `times`, each call after the one before. The time from the first call to the
 /// last commit, and how long each took.
-pub(crate) async fn flat_out<P: Produce>(
+async fn flat_out<P: Produce>(
     producers: Vec<P::To>,
     times: u64,
     produce: P,

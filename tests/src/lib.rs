@@ -59,6 +59,14 @@ pub async fn until_state(pool: &PgPool, id: impl Into<JobId>, state: &str) {
     }
 }
 
+/// Waits until so many sessions of this database wait for a lock.
+pub async fn until_locked(pool: &PgPool, sessions: i64) {
+    const LOCKED: &str = "pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    while count(pool, LOCKED).await < sessions {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
 /// Waits until as many runners sleep, and listen for what wakes them.
 pub async fn until_asleep(pool: &PgPool, runners: i64) {
     let listening = "pg_stat_activity where application_name = 'pgq listen' and query like 'LISTEN%' \

@@ -7,12 +7,11 @@ use sqlx::{Connection, PgConnection, query};
 use super::no_such_side;
 use crate::case::{Case, CaseResult, Flags as CaseFlags};
 use crate::database::Database;
-use crate::gate;
 use crate::harness::Harness;
 use crate::job::{Noop, PAYLOAD_BYTES};
-use crate::measure::{Outcome, left, outcome};
+use crate::measure::{Outcome, left};
 use crate::ours::{Running, asleep};
-use crate::produce::{Produce, flat_out};
+use crate::produce::{Produce, measured};
 use crate::side::Which;
 
 pub(crate) const NAME: &str = "enqueue-single";
@@ -111,12 +110,9 @@ async fn together(flags: &Flags, database: &Database, job: Noop) -> Result<Outco
     let enqueuer = Enqueuer::new(&database.pool(2));
     // Opens a session, and prepares its statement.
     enqueuer.enqueue(job.clone()).await?;
-    gate::open().await?;
     let producers = (0..flags.producers).map(|_| enqueuer.clone()).collect();
-    let (time, latencies) = flat_out(producers, flags.jobs, Together(job)).await?;
+    let outcome = measured(producers, (flags.jobs, flags.jobs), Together(job)).await?;
     all_there(database, flags.jobs + 1).await?;
-    let mut outcome = outcome(flags.jobs, time);
-    outcome.extend(latencies.json());
     Ok(outcome)
 }
 
@@ -126,11 +122,7 @@ async fn measure<P: Produce<To = PgConnection>>(
     produce: P,
 ) -> Result<Outcome> {
     let sessions = database.connect_many(flags.producers).await?;
-    gate::open().await?;
-    let (time, latencies) = flat_out(sessions, flags.jobs / flags.per_transaction, produce).await?;
-    let mut outcome = outcome(flags.jobs, time);
-    outcome.extend(latencies.json());
-    Ok(outcome)
+    measured(sessions, (flags.jobs, flags.jobs / flags.per_transaction), produce).await
 }
 
 /// What SQL does not count was not enqueued.

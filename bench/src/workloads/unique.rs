@@ -7,11 +7,10 @@ use sqlx::{Connection, PgConnection, query};
 use super::no_such_side;
 use crate::case::{Case, CaseResult, Flags as CaseFlags};
 use crate::database::Database;
-use crate::gate;
 use crate::harness::Harness;
 use crate::job::{Noop, PAYLOAD_BYTES};
-use crate::measure::{Outcome, left, outcome};
-use crate::produce::{Produce, flat_out};
+use crate::measure::{Outcome, left};
+use crate::produce::{Produce, measured};
 use crate::side::Which;
 
 pub(crate) const NAME: &str = "unique";
@@ -67,11 +66,7 @@ async fn measure<P: Produce<To = PgConnection>>(
     produce: P,
 ) -> Result<Outcome> {
     let sessions = database.connect_many(PRODUCERS).await?;
-    gate::open().await?;
-    let (time, latencies) = flat_out(sessions, flags.jobs, produce).await?;
-    let mut outcome = outcome(flags.jobs, time);
-    outcome.extend(latencies.json());
-    Ok(outcome)
+    measured(sessions, (flags.jobs, flags.jobs), produce).await
 }
 
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, query, query_as};
@@ -101,14 +101,10 @@ impl Claims {
         let under_way = together.under_way.read().await;
         self.queues.rotate_left(1);
         let trust = self.shared.liveness.trust();
+        let looks = self.looks();
         let mut session = self.session.lend().await?;
-        let asked = Asked {
-            shared: &self.shared,
-            queues: &self.queues,
-            free: room.jobs(),
-            turn: self.turn,
-            looks: looks(&self.shared, &together, self.turn),
-        };
+        let asked =
+            Asked { shared: &self.shared, queues: &self.queues, free: room.jobs(), turn: self.turn, looks };
         let batches = claimed(&asked, &together, &trust, &mut session).await?;
         drop(under_way);
         let rest = async {
@@ -131,7 +127,22 @@ impl Claims {
 
     /// Whether this session is to look behind the floors now.
     pub(crate) fn looks(&self) -> bool {
-        looks(&self.shared, &self.together, self.turn)
+        let floors = self.together.floors();
+        self.has_the_looks(&floors) && floors.look_is_due(Instant::now())
+    }
+
+    /// How long until this session is to look behind the floors; none if another does.
+    pub(crate) fn look_in(&self) -> Option<Duration> {
+        let floors = self.together.floors();
+        self.has_the_looks(&floors).then(|| floors.look_in(Instant::now()))
+    }
+
+    /// Dear looks are the second session's, so that no other claim waits for them.
+    fn has_the_looks(&self, floors: &Floors) -> bool {
+        match self.turn {
+            Turn::Try => floors.looks_are_dear(),
+            Turn::None | Turn::Wait => !floors.looks_are_dear() || self.shared.room.has_limits(),
+        }
     }
 
     /// After a failure the reply to a claim may be lost, or jobs may have come back behind the floors.
@@ -180,16 +191,6 @@ fn reached(batches: &[Batch]) -> HashMap<&str, Reached> {
     reached
 }
 
-/// Dear looks are the second session's, so that no other claim waits for them.
-fn looks(shared: &Shared, together: &Together, turn: Turn) -> bool {
-    let floors = together.floors();
-    let mine = match turn {
-        Turn::Try => floors.looks_are_dear(),
-        Turn::None | Turn::Wait => !floors.looks_are_dear() || shared.room.has_limits(),
-    };
-    mine && floors.look_is_due(Instant::now())
-}
-
 /// What to claim: up to that many jobs of these queues, behind the floors too or from them on.
 struct Asked<'a> {
     shared: &'a Shared,
@@ -209,17 +210,16 @@ async fn claimed(
 ) -> Result<Vec<Batch>, sqlx::Error> {
     let Asked { shared, looks, .. } = *asked;
     let started = Instant::now();
-    let places = {
+    let (places, dear) = {
         let floors = together.floors();
         let place = |queue: &Arc<str>| match looks {
             true => floors.of_look(queue, started),
             false => floors.of(queue, started),
         };
-        asked.queues.iter().map(place).collect::<Vec<_>>()
+        (asked.queues.iter().map(place).collect::<Vec<_>>(), floors.looks_are_dear())
     };
     // How long a look takes says when the next one is due: it is not to wait for others. Where looks are dear, claims take
     // no turn, since those leave jobs behind.
-    let dear = together.floors().looks_are_dear();
     let turn = if looks || dear || asked.free < LARGE_CLAIM { Turn::None } else { asked.turn };
     let watch = Watch::start();
     let rows = limited(claim(&Asked { turn, ..*asked }, places.into_iter(), session)).await;

@@ -155,9 +155,7 @@ impl Claimer {
 
     /// Nothing sleeps for long before it has looked behind its floors, or while another session does so.
     fn look_in(&self, seen: &Seen) -> Option<Duration> {
-        let floors = self.claims.together.floors();
-        let anothers = floors.looks_are_dear() && !self.claims.shared.room.has_limits();
-        (!seen.from_start && !anothers).then(|| floors.look_in(Instant::now()))
+        if seen.from_start { None } else { self.claims.look_in() }
     }
 
     async fn poll(&mut self) -> Result<Seen, sqlx::Error> {

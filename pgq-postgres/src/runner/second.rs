@@ -1,7 +1,7 @@
 //! The second session that claims, for runners that have plenty to do: while the server works on one claim, the runner
 //! hands over what another has brought. It also looks behind the floors where that takes long.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::time::sleep;
 
@@ -12,7 +12,7 @@ use crate::connection::Backoff;
 /// Between two tries at least, when it may not claim.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Claims beside the claimer whenever that finds plenty. It neither polls nor sleeps nor promotes.
+/// Claims beside the claimer whenever that finds plenty, or a look is due that takes long. It neither polls nor promotes.
 pub(crate) async fn second(mut claims: Claims) {
     let shared = claims.shared.clone();
     let together = claims.together.clone();
@@ -40,11 +40,7 @@ pub(crate) async fn second(mut claims: Claims) {
 
 /// Returns when a look is due, if looks are left to this session.
 async fn dear_look(claims: &Claims) {
-    let due = {
-        let floors = claims.together.floors();
-        floors.looks_are_dear().then(|| floors.look_in(Instant::now()))
-    };
-    match due {
+    match claims.look_in() {
         Some(due) => sleep(due.max(PAUSE)).await,
         None => std::future::pending().await,
     }

@@ -5,19 +5,31 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pgq_postgres::{Enqueue, Enqueued, Enqueuer, Error, OnConflict, Unique};
-use pgq_tests::{Action, Running, Step, count, states, with_database};
-use sqlx::{Executor, PgPool, query_scalar};
+use pgq_tests::{Action, Running, Step, count, states, until_locked, with_database};
+use sqlx::{Executor, PgPool, Postgres, Transaction, query_scalar};
+use tokio::task::JoinHandle;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Waits until so many sessions of this database wait for a lock.
-async fn until_locked(pool: &PgPool, sessions: i64) {
-    while count(pool, "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
-        .await
-        < sessions
-    {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+/// A call that goes on while the test does something else.
+type Call = JoinHandle<Result<Enqueued, Error>>;
+
+fn call(enqueuer: &Enqueuer, n: i64) -> Call {
+    let enqueuer = enqueuer.clone();
+    tokio::spawn(async move { enqueuer.enqueue(Step::succeed(n)).await })
+}
+
+/// Locks the table, lets steps 0 and 1 be written one by one and wait for that, and then lets others gather.
+async fn jam(pool: &PgPool, enqueuer: &Enqueuer) -> (Transaction<'static, Postgres>, [Call; 2], Vec<Call>) {
+    let mut locker = pool.begin().await.unwrap();
+    locker.execute("lock table pgq.ready in share mode").await.unwrap();
+    let first = call(enqueuer, 0);
+    until_locked(pool, 1).await;
+    let second = call(enqueuer, 1);
+    until_locked(pool, 2).await;
+    let late = (2..12).map(|n| call(enqueuer, n)).collect();
+    tokio::task::yield_now().await;
+    (locker, [first, second], late)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,20 +122,8 @@ async fn a_caller_that_goes_takes_nobody_along() {
     with_database(async |db| {
         let pool = db.pool();
         let enqueuer = Enqueuer::new(&pool);
-        let mut locker = pool.begin().await.unwrap();
-        locker.execute("lock table pgq.ready in share mode").await.unwrap();
-        // These two write, and wait for the lock; whoever comes later waits for them.
-        let call = |n| {
-            let enqueuer = enqueuer.clone();
-            tokio::spawn(async move { enqueuer.enqueue(Step::succeed(n)).await })
-        };
-        let first = call(0);
-        until_locked(&pool, 1).await;
-        let second = call(1);
-        until_locked(&pool, 2).await;
+        let (locker, [first, second], callers) = jam(&pool, &enqueuer).await;
         first.abort();
-        let callers: Vec<_> = (2..12).map(call).collect();
-        tokio::task::yield_now().await;
         callers[0].abort();
         locker.rollback().await.unwrap();
         second.await.unwrap().unwrap();
@@ -141,18 +141,7 @@ async fn a_lost_session_is_told_to_all_whose_jobs_it_was_writing_and_the_next_ca
     with_database(async |db| {
         let pool = db.pool();
         let enqueuer = Enqueuer::new(&pool);
-        let mut locker = pool.begin().await.unwrap();
-        locker.execute("lock table pgq.ready in share mode").await.unwrap();
-        let call = |n| {
-            let enqueuer = enqueuer.clone();
-            tokio::spawn(async move { enqueuer.enqueue(Step::succeed(n)).await })
-        };
-        let first = call(0);
-        until_locked(&pool, 1).await;
-        let early = [first, call(1)];
-        until_locked(&pool, 2).await;
-        let late: Vec<_> = (2..12).map(call).collect();
-        tokio::task::yield_now().await;
+        let (locker, early, late) = jam(&pool, &enqueuer).await;
         let end = "select pg_terminate_backend(pid) from pg_stat_activity \
                    where datname = current_database() and wait_event_type = 'Lock'";
         pool.execute(end).await.unwrap();

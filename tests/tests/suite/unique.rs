@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pgq_postgres::admin::Changed;
 use pgq_postgres::{Admin, Enqueue, Enqueued, Error, JobId, OnConflict, ToEnqueue, Unique, enqueue_all};
-use pgq_tests::{Action, Running, Step, count, job, states, until_state, with_database};
+use pgq_tests::{Action, Running, Step, count, job, states, until_locked, until_state, with_database};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, query_scalar};
 use tokio::task::JoinSet;
@@ -68,12 +68,7 @@ async fn what_rolls_back_holds_no_key() {
             let pool = pool.clone();
             async move { one(Step::succeed(3), unique).enqueue(&pool).await.unwrap() }
         });
-        while count(&pool, "pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
-            .await
-            == 0
-        {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_locked(&pool, 1).await;
         assert!(!waits.is_finished());
         tx.commit().await.unwrap();
         assert_eq!(waits.await.unwrap(), Enqueued::Existing(made.id()));
