@@ -50,10 +50,10 @@ const DEAD_AFTER_BEATS_UNLOCKED: Micros = 3;
 /// A runner hears within this time that a claim of it was undone: it cannot record what came of it.
 const HEARD: Micros = 10_000_000;
 
-/// The session names of the runner's parts.
+/// The sessions that end leases: of the runner that has them, or any that takes back what dead ones held.
 pub(super) const SETTLE: &str = "pgq settle";
-const CLAIM: &str = "pgq claim";
 const MAINTAIN: &str = "pgq maintain";
+const RESCUE: &str = "rescue";
 
 /// Why the later run could happen after the earlier one; none if there is no reason.
 ///
@@ -88,10 +88,10 @@ pub(super) fn of(
             Some(Cause::ServerCrash)
         }
         (SETTLE, _) => None,
-        (MAINTAIN, _) if killed.is_some_and(|killed| killed <= *ended_at) => Some(Cause::KilledBeforeSettle),
-        (MAINTAIN, _) => expired(tenure, *ended_at, side, timeline).then_some(Cause::LeaseExpired),
-        (CLAIM, _) if crashed => Some(Cause::ServerCrash),
-        (CLAIM, _) => timeline.last_touching(side, earlier.started, *ended_at).map(|_| Cause::SettleLost),
+        (RESCUE, _) if killed.is_some_and(|killed| killed <= *ended_at) => Some(Cause::KilledBeforeSettle),
+        (RESCUE, _) => expired(tenure, *ended_at, side, timeline).then_some(Cause::LeaseExpired),
+        (MAINTAIN, _) if crashed => Some(Cause::ServerCrash),
+        (MAINTAIN, _) => timeline.last_touching(side, earlier.started, *ended_at).map(|_| Cause::SettleLost),
         _ => None,
     }
 }

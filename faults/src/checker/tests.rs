@@ -143,7 +143,7 @@ fn a_repetition_without_a_cause_is_unexplained() {
     assert_eq!((verdict.unexplained, verdict.duplicates_explained()), (1, 0), "its completion was on record");
     let unclaimed = Case::new().completed_twice().judge();
     assert_eq!(unclaimed.unexplained, 1, "nobody claimed it");
-    let twice = vec![tenure(1, 0, 90, Some((650, "pgq maintain")))];
+    let twice = vec![tenure(1, 0, 90, Some((650, "rescue")))];
     let verdict = Case::new()
         .note(0, 100, started(1, 10))
         .note(0, 105, ended(1, 10, End::Complete))
@@ -152,14 +152,14 @@ fn a_repetition_without_a_cause_is_unexplained() {
         .held(twice)
         .judge();
     assert_eq!(verdict.unexplained, 1, "a handler starts once in a lease");
-    let given_back = vec![tenure(1, 0, 90, Some((120, "pgq claim"))), tenure(2, 1, 600, None)];
+    let given_back = vec![tenure(1, 0, 90, Some((120, "pgq maintain"))), tenure(2, 1, 600, None)];
     assert_eq!(Case::new().completed_twice().held(given_back).judge().unexplained, 1, "no fault met it");
 }
 
 #[test]
 fn repetitions_have_their_causes() {
     let taken_back =
-        |at| vec![tenure(1, 0, 90, Some((at, "pgq maintain"))), tenure(2, 1, 650, Some((720, "pgq settle")))];
+        |at| vec![tenure(1, 0, 90, Some((at, "rescue"))), tenure(2, 1, 650, Some((720, "pgq settle")))];
     let causes = |case: Case| {
         let verdict = case.judge();
         assert!(verdict.is_good(), "{verdict:?}");
@@ -171,7 +171,7 @@ fn repetitions_have_their_causes() {
     assert_eq!(causes(expired), [Cause::LeaseExpired]);
     let undone = Case::new().completed_twice().with(Kind::StopImmediate, 200, 300);
     assert_eq!(causes(undone), [Cause::ServerCrash]);
-    let given_back = vec![tenure(1, 0, 90, Some((600, "pgq claim"))), tenure(2, 1, 650, None)];
+    let given_back = vec![tenure(1, 0, 90, Some((600, "pgq maintain"))), tenure(2, 1, 650, None)];
     let settle_lost = Case::new().completed_twice().held(given_back).with(Kind::BlackHole, 95, 300);
     assert_eq!(causes(settle_lost), [Cause::SettleLost]);
     // Given back before it started: it started in a second lease, which the crash has undone.
@@ -202,7 +202,7 @@ fn repetitions_have_their_causes() {
 fn a_lease_is_taken_from_a_living_runner_only_after_its_silence() {
     // Heartbeats every 20: dead after 300, or after 60 with a free lock.
     let case = |at, taken| {
-        let mut held = vec![tenure(1, 1, 90, Some((taken, "pgq maintain"))), tenure(2, 0, 680, None)];
+        let mut held = vec![tenure(1, 1, 90, Some((taken, "rescue"))), tenure(2, 0, 680, None)];
         held[0].beat = Some(Beat { at, locked: true });
         Case::new()
             .note(1, 100, started(1, 10))
@@ -257,8 +257,7 @@ fn an_enqueue_that_was_tried_again_may_exist_twice() {
 
 #[test]
 fn leases_of_one_job_that_overlap_are_illegal() {
-    let both =
-        vec![tenure(1, 0, 90, Some((690, "pgq maintain"))), tenure(2, 1, 600, Some((720, "pgq settle")))];
+    let both = vec![tenure(1, 0, 90, Some((690, "rescue"))), tenure(2, 1, 600, Some((720, "pgq settle")))];
     assert_eq!(Case::new().completed_twice().held(both).judge().overlaps, 1);
     // A stale run may go on beside the next as long as its lease had ended before the claim.
     let stale = Case::new()
@@ -266,10 +265,7 @@ fn leases_of_one_job_that_overlap_are_illegal() {
         .note(1, 700, started(1, 10))
         .note(1, 710, ended(1, 10, End::Complete))
         .note(0, 750, ended(1, 10, End::Complete))
-        .held(vec![
-            tenure(1, 0, 90, Some((640, "pgq maintain"))),
-            tenure(2, 1, 650, Some((720, "pgq settle"))),
-        ])
+        .held(vec![tenure(1, 0, 90, Some((640, "rescue"))), tenure(2, 1, 650, Some((720, "pgq settle")))])
         .judge();
     assert_eq!((stale.overlaps, stale.overlapping_runs, stale.is_good()), (0, 1, true));
 }

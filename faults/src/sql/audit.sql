@@ -36,17 +36,23 @@ begin
 end
 $$;
 
--- The jobs of a lease that were settled by this statement: with it gone, all that were not before.
+-- The jobs of a lease that were settled by this statement: with it gone, all that were not before. A session that maintains
+-- takes back what dead runners held, under the lock of all rescuers, or gives back what is its own runner's, without.
 create function faults.note_end() returns trigger language plpgsql as $$
 declare
     settled bigint[];
+    session text := current_setting('application_name');
 begin
     select array_agg(j.id) into settled
     from unnest(old.ids) with ordinality j (id, position)
     where coalesce(get_bit(old.done, (j.position - 1)::integer), 0) = 0
       and (tg_op = 'DELETE' or get_bit(new.done, (j.position - 1)::integer) = 1);
     if settled is not null then
-        insert into faults.ends values (old.id, clock_timestamp(), current_setting('application_name'), settled);
+        if session = 'pgq maintain'
+           and exists (select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) then
+            session := 'rescue';
+        end if;
+        insert into faults.ends values (old.id, clock_timestamp(), session, settled);
     end if;
     return null;
 end

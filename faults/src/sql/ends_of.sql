@@ -5,7 +5,7 @@ select j.id, e.lease, (extract(epoch from e.at) * 1000000)::bigint as at, e.sess
 from faults.ends e cross join lateral unnest(e.ids) j (id)
 left join lateral (
     select b.at, b.locked from faults.beats b
-    where e.session = 'pgq maintain' and b.noted <= e.at
+    where e.session = 'rescue' and b.noted <= e.at
       and b.runner = (select c.runner from faults.claims c where c.lease = e.lease limit 1)
     order by b.at desc limit 1) b on true
 where j.id = any($1)

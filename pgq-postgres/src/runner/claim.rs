@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ pub(crate) struct Together {
     /// Read by a claim until its leases are in the books: whoever writes knows all leases of this runner.
     pub(crate) under_way: RwLock<()>,
     /// The reply to a claim may be lost.
-    pub(crate) doubt: AtomicBool,
+    pub(crate) doubt: Notify,
 }
 
 impl Together {
@@ -149,7 +149,7 @@ impl Claims {
     pub(crate) fn distrust(&self, error: &sqlx::Error) {
         self.shared.survived("claim", error);
         self.together.floors().look();
-        self.together.doubt.store(true, Relaxed);
+        self.together.doubt.notify_one();
     }
 
     fn hand_over(

@@ -1,7 +1,6 @@
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::claim::{Claims, LARGE_CLAIM};
 #[cfg(feature = "testing")]
@@ -9,19 +8,11 @@ use super::floor::Floors;
 use super::floor::START;
 use super::pace::{LINGER, Pace};
 use super::poll::{Idle, Seen, poll};
-use super::release::release_strangers;
 use super::room::Reserved;
 use crate::connection::Backoff;
 
 /// How often due jobs are promoted while there is no lack of ready ones.
 const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(500);
-
-/// How often the leases in this runner's name are compared with those in its memory.
-const STRANGERS_INTERVAL: Duration = Duration::from_secs(5);
-
-/// More rarely where that would take more than one part in so many of the time: an old snapshot keeps all leases that
-/// there were.
-const STRANGERS_SHARE: u32 = 50;
 
 /// How soon a runner that may not claim looks whether it may again.
 const DOUBT_INTERVAL: Duration = Duration::from_millis(100);
@@ -32,7 +23,6 @@ pub(crate) struct Claimer {
     idle: Idle,
     pace: Pace,
     next_poll: Instant,
-    next_comparison: Instant,
 }
 
 /// What to do after a turn.
@@ -50,7 +40,7 @@ enum Next {
 impl Claimer {
     pub(crate) fn new(claims: Claims) -> Self {
         let now = Instant::now();
-        Self { claims, idle: Idle::default(), pace: Pace::new(now), next_poll: now, next_comparison: now }
+        Self { claims, idle: Idle::default(), pace: Pace::new(now), next_poll: now }
     }
 
     pub(crate) async fn run(mut self) {
@@ -81,11 +71,6 @@ impl Claimer {
         let now = Instant::now();
         if !self.claims.shared.liveness.may_claim() {
             return Ok(Next::Sleep(DOUBT_INTERVAL));
-        }
-        if now >= self.next_comparison || self.claims.together.doubt.swap(false, Relaxed) {
-            let Claims { shared, together, session, .. } = &mut self.claims;
-            release_strangers(shared, together, session).await?;
-            self.next_comparison = Instant::now() + STRANGERS_INTERVAL.max(now.elapsed() * STRANGERS_SHARE);
         }
         let Some(room) = Reserved::of(&self.claims.shared) else { return Ok(Next::Room) };
         let free = room.jobs();
@@ -132,7 +117,6 @@ impl Claimer {
             Next::Turn => {}
             Next::Room => tokio::select! {
                 () = self.claims.shared.room.freed() => {}
-                () = sleep_until(self.next_comparison.into()) => {}
                 () = stop => {}
             },
             Next::Linger => tokio::select! {

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::Bindings;
-use super::claim::Claims;
+use super::claim::{Claims, Together};
 use super::claimer::Claimer;
 #[cfg(feature = "cron")]
 use super::declare::declarations;
@@ -131,13 +131,14 @@ impl Started {
         let shared = self.shared;
         let (to_slots, claimed) = mpsc::unbounded_channel();
         let (to_settler, ends) = mpsc::unbounded_channel();
-        let claims = Claims::first(&shared, &Arc::default(), &to_slots);
+        let together = Arc::<Together>::default();
+        let claims = Claims::first(&shared, &together, &to_slots);
         drop(to_slots);
         Running {
             second: part(second(claims.second())),
             claimer: part(Claimer::new(claims).run()),
             listener: shared.settings.listen.then(|| part(listen(shared.clone()))),
-            maintainer: part(maintain(shared.clone())),
+            maintainer: part(maintain(shared.clone(), together)),
             #[cfg(feature = "cron")]
             scheduler: part(schedule(shared.clone())),
             executor: part(execute(shared.clone(), claimed, to_settler)),
