@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pgq_core::JobId;
-use sqlx::PgPool;
 use sqlx::error::DatabaseError;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::oneshot::{self, Sender};
+use tokio::task::yield_now;
 
 use super::Enqueued;
 use super::bulk::Enqueueable;
@@ -80,7 +82,7 @@ impl Enqueuer {
         };
         if another {
             // A task, since this future may be dropped while others wait for what it writes.
-            tokio::spawn(Writer { enqueuer: self.clone(), has_left: false }.run());
+            tokio::spawn(Writer { enqueuer: self.clone(), connection: None, has_left: false }.run());
         }
         answer.await.unwrap_or(Err(Error::Database(sqlx::Error::WorkerCrashed)))
     }
@@ -94,6 +96,8 @@ fn lock(gathered: &Mutex<Gathered>) -> MutexGuard<'_, Gathered> {
 /// Writes what has gathered until nothing has.
 struct Writer {
     enqueuer: Enqueuer,
+    /// Kept from one statement to the next: a pool asks a connection whether it lives each time that it gives it away.
+    connection: Option<PoolConnection<Postgres>>,
     /// It is no longer counted.
     has_left: bool,
 }
@@ -102,6 +106,8 @@ impl Writer {
     async fn run(mut self) {
         while let Some(batch) = self.next() {
             self.write(batch).await;
+            // Whoever was just answered may have another job.
+            yield_now().await;
         }
     }
 
@@ -126,7 +132,7 @@ impl Writer {
         Some(batch)
     }
 
-    async fn write(&self, mut batch: Vec<Waiting>) {
+    async fn write(&mut self, mut batch: Vec<Waiting>) {
         while let Some(first) = batch.first() {
             let (schema, unique) = (first.job.schema.clone(), first.job.unique.is_some());
             let like_first =
@@ -138,7 +144,7 @@ impl Writer {
     }
 
     /// With one statement; each alone if the database refuses what is in it, for the sake of the others.
-    async fn write_alike(&self, batch: Vec<Waiting>) {
+    async fn write_alike(&mut self, batch: Vec<Waiting>) {
         if batch.len() == 1 {
             return self.write_one_by_one(batch).await;
         }
@@ -151,6 +157,7 @@ impl Writer {
             }
             Err(Error::Database(error)) if is_about_a_job(&error) => self.write_one_by_one(batch).await,
             Err(error) => {
+                self.connection = None;
                 let error = Arc::new(error);
                 for waiting in batch {
                     let _ = waiting.caller.send(Err(Error::Shared(error.clone())));
@@ -159,19 +166,26 @@ impl Writer {
         }
     }
 
-    async fn write_one_by_one(&self, batch: Vec<Waiting>) {
+    async fn write_one_by_one(&mut self, batch: Vec<Waiting>) {
         for Waiting { job, caller } in batch {
-            let _ = caller.send(job.enqueue(&self.enqueuer.pool).await);
+            let answer = match self.connection().await {
+                Ok(connection) => job.enqueue(connection).await,
+                Err(error) => Err(error.into()),
+            };
+            if answer.is_err() {
+                self.connection = None;
+            }
+            let _ = caller.send(answer);
         }
     }
 
-    async fn write_together(&self, batch: &[Waiting]) -> Result<Vec<Result<Enqueued, Error>>, Error> {
+    async fn write_together(&mut self, batch: &[Waiting]) -> Result<Vec<Result<Enqueued, Error>>, Error> {
         let jobs = batch.iter().map(|waiting| &waiting.job).collect::<Vec<_>>();
-        let (schema, pool) = (&jobs[0].schema, &self.enqueuer.pool);
+        let (schema, connection) = (&jobs[0].schema, self.connection().await?);
         let answers = match jobs[0].unique {
-            Some(_) => enqueue_unique(schema, &jobs, pool).await?,
+            Some(_) => enqueue_unique(schema, &jobs, connection).await?,
             None => {
-                let ids = enqueue_many(schema, &jobs, pool).await?;
+                let ids = enqueue_many(schema, &jobs, connection).await?;
                 ids.into_iter().map(|id| Ok(Enqueued::New(JobId(id)))).collect()
             }
         };
@@ -182,6 +196,13 @@ impl Writer {
         }
         tally.tell();
         Ok(answers)
+    }
+
+    async fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            none => Ok(none.insert(self.enqueuer.pool.acquire().await?)),
+        }
     }
 }
 
