@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -18,11 +19,15 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 /// How long nothing may happen before a measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long no job may begin under a steady load before the library is said not to keep up.
+/// How long no job may begin before the library is said not to keep up.
 const STALL: Duration = Duration::from_secs(10);
 
-/// The first pick-ups only warm up.
+/// The first pick-ups only warm up, unless each takes long.
 const WARM_UP: u64 = 10;
+const WARM_UP_TIME: Duration = Duration::from_secs(2);
+
+/// How long pick-ups are measured at most: with some settings each takes seconds.
+const PICKUP_TIME: Duration = Duration::from_secs(10);
 
 /// What a payload of JSON has beside its filler, about.
 const AROUND_FILLER: usize = 32;
@@ -99,23 +104,44 @@ async fn drain<P: Peer>(peer: &P, flags: &Drain) -> Result<Map<String, Value>> {
 async fn pickup<P: Peer>(peer: &P, flags: &Pickup) -> Result<Map<String, Value>> {
     let mut starts = handler::starts();
     let _running = start(peer);
-    let mut latencies = Vec::new();
-    for n in 0..WARM_UP + flags.jobs {
-        if n == WARM_UP {
-            gate::open().await?;
-        }
-        sleep(Duration::from_millis(flags.gap_ms)).await;
-        peer.enqueue(payload(n, 0, 64)).await?;
-        let committed = Instant::now();
-        let began = timeout(PATIENCE, starts.recv()).await.context("no job begins any more")?;
-        let (_, at) = began.context("the worker has ended")?;
-        if n >= WARM_UP {
-            latencies.push(at.saturating_duration_since(committed));
+    let begin = Instant::now();
+    for n in 0..WARM_UP {
+        if begin.elapsed() < WARM_UP_TIME {
+            let _ = picked_up(peer, &mut starts, flags, n).await?;
         }
     }
-    let mut outcome = Map::from_iter([("jobs".into(), json!(flags.jobs))]);
+    gate::open().await?;
+    let begin = Instant::now();
+    let mut latencies = Vec::new();
+    while latencies.len() < usize::try_from(flags.jobs)? && begin.elapsed() < PICKUP_TIME {
+        match picked_up(peer, &mut starts, flags, WARM_UP + latencies.len() as u64).await? {
+            Some(waited) => latencies.push(waited),
+            None => return Ok(not_kept_up(latencies.len(), latencies.len() + 1, begin.elapsed())),
+        }
+    }
+    let mut outcome = Map::from_iter([("jobs".into(), json!(latencies.len()))]);
     outcome.extend(percentiles(latencies));
     Ok(outcome)
+}
+
+/// How long one job waited; none if it did not begin.
+async fn picked_up<P: Peer>(
+    peer: &P,
+    starts: &mut UnboundedReceiver<(u64, Instant)>,
+    flags: &Pickup,
+    n: u64,
+) -> Result<Option<Duration>> {
+    sleep(Duration::from_millis(flags.gap_ms)).await;
+    peer.enqueue(payload(n, 0, 64)).await?;
+    let committed = Instant::now();
+    loop {
+        let Ok(began) = timeout(STALL, starts.recv()).await else { return Ok(None) };
+        match began.context("the worker has ended")? {
+            (which, at) if which == n => return Ok(Some(at.saturating_duration_since(committed))),
+            // One that was given up.
+            _ => {}
+        }
+    }
 }
 
 async fn steady<P: Peer>(peer: &P, flags: &Steady) -> Result<Map<String, Value>> {
