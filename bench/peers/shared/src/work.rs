@@ -172,7 +172,11 @@ async fn steady<P: Peer>(peer: &P, flags: &Steady) -> Result<Map<String, Value>>
     while latencies.len() < committed.len() {
         let patience = STALL.min(LATE.saturating_sub(all_there.elapsed()));
         let Ok(began) = timeout(patience, starts.recv()).await else {
-            return Ok(not_kept_up(latencies.len(), committed.len(), begin.elapsed().saturating_sub(patience)));
+            return Ok(not_kept_up(
+                latencies.len(),
+                committed.len(),
+                begin.elapsed().saturating_sub(patience),
+            ));
         };
         let (n, at) = began.context("the worker has ended")?;
         latencies.push(at.saturating_duration_since(committed[usize::try_from(n)?]));
