@@ -8,41 +8,53 @@ use anyhow::{Context, Result, bail};
 
 use crate::case::{Case, Flags, Side};
 use crate::child::Program;
-use crate::workloads::drain;
+use crate::workloads::{drain, enqueue_bulk};
 
 /// Their packages' folders, their programs, and how they are set up.
 const PEERS: [(&str, &str, &[Setting]); 4] = [
-    ("graphile_worker", "pgq-peer-graphile-worker", &[SLOWEST_DEFAULTS, TUNED]),
-    ("apalis_postgres", "pgq-peer-apalis-postgres", &[SLOW_DEFAULTS, TUNED]),
-    ("sqlxmq", "pgq-peer-sqlxmq", &[SLOW_DEFAULTS, SLOW_TUNED]),
-    ("awa", "pgq-peer-awa", &[SLOW_DEFAULTS, TUNED]),
+    // It takes as many jobs as there are processors each time that it is notified, and each second otherwise.
+    ("graphile_worker", "pgq-peer-graphile-worker", &[Setting { drain: 50_000, ..DEFAULTS }, TUNED]),
+    ("apalis_postgres", "pgq-peer-apalis-postgres", &[DEFAULTS, TUNED]),
+    ("sqlxmq", "pgq-peer-sqlxmq", &[Setting { bulk: 20, ..DEFAULTS }, Setting { drain: 50, ..TUNED }]),
+    ("awa", "pgq-peer-awa", &[Setting { bulk: 20, ..DEFAULTS }, TUNED]),
 ];
 
-/// Its name, and the part of a drain's jobs that are drained with it: some would take minutes for all of them.
-type Setting = (&'static str, u64);
+#[derive(Debug)]
+struct Setting {
+    name: &'static str,
+    /// The parts of a drain's and of a bulk's jobs that it gets: some would take minutes for all of them.
+    drain: u64,
+    bulk: u64,
+}
 
 /// With its own defaults, and with those settings of its documentation that are fastest.
-const SLOW_DEFAULTS: Setting = ("defaults", 20);
-const TUNED: Setting = ("tuned", 1);
-const SLOW_TUNED: Setting = ("tuned", 10);
+const DEFAULTS: Setting = Setting { name: "defaults", drain: 100, bulk: 1 };
+const TUNED: Setting = Setting { name: "tuned", drain: 5, bulk: 1 };
 
-/// graphile_worker takes as many jobs as there are processors each time that it is notified, and each second otherwise.
-const SLOWEST_DEFAULTS: Setting = ("defaults", 10_000);
+impl Setting {
+    fn part(&self, workload: &str) -> u64 {
+        match workload {
+            drain::NAME => self.drain,
+            enqueue_bulk::NAME => self.bulk,
+            _ => 1,
+        }
+    }
+}
 
-/// Those that were built, each with the part of a drain's jobs that it gets.
+/// Those that were built.
 #[derive(Debug, Default)]
-pub(crate) struct Peers(Vec<(String, Program, u64)>);
+pub(crate) struct Peers(Vec<(&'static str, Program, &'static Setting)>);
 
 impl Peers {
     /// Builds all of them, if they are wanted.
     pub(crate) fn build(wanted: bool) -> Result<Self> {
         let mut peers = Vec::new();
-        for (name, program, settings) in PEERS.into_iter().filter(|_| wanted) {
+        for (name, program, settings) in PEERS.iter().filter(|_| wanted) {
             eprintln!("building {name}");
             let path = build(name)?.join(program);
-            for (setting, part) in settings {
-                let arguments = vec![format!("--{setting}")];
-                peers.push((format!("{name} {setting}"), Program { path: path.clone(), arguments }, *part));
+            for setting in *settings {
+                let arguments = vec![format!("--{}", setting.name)];
+                peers.push((*name, Program { path: path.clone(), arguments }, setting));
             }
         }
         Ok(Self(peers))
@@ -51,14 +63,14 @@ impl Peers {
     /// The sides that they are of this case.
     pub(crate) fn sides(&self, case: &Case) -> Vec<Side> {
         let peers = self.0.iter().filter(|_| case.has_peers);
-        let fewer = |part: &u64| match case.jobs() {
-            Some(jobs) if case.workload == drain::NAME => Flags::default().with("jobs", (jobs / part).max(1)),
+        let fewer = |setting: &Setting| match (case.jobs(), setting.part(case.workload)) {
+            (Some(jobs), part @ 2..) => Flags::default().with("jobs", (jobs / part).max(1)),
             _ => Flags::default(),
         };
-        let side = |(name, program, part): &(String, Program, u64)| Side {
-            name: name.clone(),
+        let side = |(name, program, setting): &(&str, Program, &Setting)| Side {
+            name: format!("{name} {}", setting.name),
             program: program.clone(),
-            flags: fewer(part),
+            flags: fewer(setting),
             takes: None,
         };
         peers.map(side).collect()

@@ -19,8 +19,9 @@ pub(crate) const ABOUT: &str = "One runner with default settings claims, runs an
     settle in two sessions, in batches as large as the runner's were on average. Both commit with \
     synchronous_commit=off.";
 
-/// How many jobs of 64 bytes a measurement drains. Of larger ones there are fewer.
-const JOBS: u64 = 200_000;
+/// How many jobs of 64 bytes a measurement drains: seconds of it, since the runner's start counts. Of larger ones there
+/// are fewer.
+const JOBS: u64 = 1_000_000;
 
 /// The largest payload that a lease carries; larger ones have a row of their own.
 const INLINE_BYTES: u32 = 1024;
