@@ -244,7 +244,10 @@ async fn claimed(
         }
         // It may just not have been its turn.
         Turn::Try if batches.is_empty() => {}
-        _ => floors.claimed(reached(&batches), ended),
+        _ => {
+            floors.claim_took(took);
+            floors.claimed(reached(&batches), ended);
+        }
     }
     drop(floors);
     Ok(batches)
