@@ -22,9 +22,9 @@ const CHEAP_SHARE: u32 = 200;
 /// 4,000 jobs a second, one takes 0.3 s and more.
 const LARGEST_SHARE: u32 = 20;
 
-/// Only looks that take so many times as long as other claims are rare: where many runners share few processors, all of them
-/// take long, and claims that give up their turns and walk further back for that take longer still. Sixteen runners on two
-/// processors fell from 220,000 jobs a second to 70,000 and stayed there.
+/// Looks are dear only where they take so many times as long as other claims. Where many runners share few processors every
+/// claim takes long, and to give up turns and walk further back for that makes all of them take longer still: sixteen
+/// runners on two processors fell from 220,000 jobs a second to 70,000 and stayed there.
 const DEARER: u32 = 4;
 
 /// However many runners share the looks, each makes one after this time: the others may be busy with what takes long.
