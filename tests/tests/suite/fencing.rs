@@ -5,7 +5,7 @@ use std::time::Duration;
 use pgq_postgres::{Admin, Cancelled, Enqueue};
 use pgq_tests::{Action, Running, Step, count, states, until_state, with_database};
 use sqlx::types::Uuid;
-use sqlx::{PgPool, query_as};
+use sqlx::{PgPool, query, query_as, query_scalar};
 
 use crate::worker::Worker;
 
@@ -136,4 +136,21 @@ async fn a_cancel_goes_to_the_heir_and_the_late_owner_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_given_back_late_at_shutdown_are_not_given_back() {
     outcomes_change_nothing(Late::NotAtAll, false).await;
+}
+
+/// One that a stop has caught between two statements of a rescue would keep all others from it for as long as it lasts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rescuer_that_is_stopped_half_way_does_not_keep_others_from_rescuing() {
+    const LOCK: i64 = 1;
+    with_database(async |db| {
+        let pool = db.pool();
+        let mut rescuer = pool.begin().await.unwrap();
+        let lock = query_scalar(include_str!("../../../pgq-postgres/src/sql/try_rescue_lock.sql"));
+        let locked: bool = lock.bind(LOCK).fetch_one(&mut *rescuer).await.unwrap();
+        assert!(locked);
+        // It goes on to nothing, and the lock is free when the server has ended its session.
+        query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&pool).await.unwrap();
+        query("select").execute(&mut *rescuer).await.unwrap_err();
+    })
+    .await;
 }
