@@ -256,6 +256,7 @@ $$;
 create function pgq.enqueue_unique(job pgq.scheduled, large bytea, the_key bytea, held_while text, period interval,
                                    on_conflict text)
 returns table (id bigint, outcome text)
+rows 1 -- else each call is planned anew for its one job, which takes longer than the call
 language plpgsql as $$
 declare
     expires timestamptz := clock_timestamp() + period;

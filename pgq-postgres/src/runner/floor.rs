@@ -22,10 +22,11 @@ const CHEAP_SHARE: u32 = 200;
 /// 4,000 jobs a second, one takes 0.3 s and more.
 const LARGEST_SHARE: u32 = 20;
 
-/// Looks are dear only where they take so many times as long as other claims. Where many runners share few processors every
-/// claim takes long, and to give up turns and walk further back for that makes all of them take longer still: sixteen
-/// runners on two processors fell from 220,000 jobs a second to 70,000 and stayed there.
-const DEARER: u32 = 4;
+/// Looks are dear only where they take so many times as long as other claims: hundreds of times with such a snapshot. Where
+/// many runners share few processors every claim takes long, some ten times as long as others, and to give up turns and
+/// walk further back for that makes all of them take longer still: sixteen runners on two processors fell from 220,000
+/// jobs a second to 70,000 and stayed there.
+const DEARER: u32 = 16;
 
 /// However many runners share the looks, each makes one after this time: the others may be busy with what takes long.
 const SHARED_LOOK_INTERVAL: Duration = Duration::from_secs(10);
@@ -74,9 +75,9 @@ pub(crate) struct Floors {
     look_allowed: Option<Instant>,
     /// The longest claim of the look that is under way.
     longest: Duration,
-    /// How long a look takes, and a claim from the floors.
-    cost: Usual,
-    claim: Usual,
+    /// How long a claim of a look takes, and one from the floors.
+    looks: Usual,
+    claims: Usual,
 }
 
 /// How long something takes: the shorter of the last two, since one may have waited for something else.
@@ -108,8 +109,8 @@ impl Floors {
 
     /// Looks take so long that other claims are not to wait for them, and are made only as often as their share allows.
     pub(crate) fn looks_are_dear(&self) -> bool {
-        let look = self.cost.time;
-        look * LARGEST_SHARE > LOOK_INTERVAL && look > self.claim.time * DEARER
+        let look = self.looks.time;
+        look * LARGEST_SHARE > LOOK_INTERVAL && look > self.claims.time * DEARER
     }
 
     /// How long until a look from the start is due.
@@ -145,22 +146,17 @@ impl Floors {
 
     /// A claim from the floors took that long.
     pub(crate) fn claim_took(&mut self, took: Duration) {
-        self.claim.took(took);
+        self.claims.took(took);
     }
 
     /// A claim from the floors took these jobs.
     pub(crate) fn claimed(&mut self, claimed: HashMap<&str, Reached>, now: Instant) {
-        let age = self.age();
         let were_plenty = self.plenty();
         if claimed.is_empty() {
             self.by_queue.values_mut().for_each(|floor| floor.plenty = false);
         }
-        for (queue, Reached { place, jobs }) in claimed {
-            let plenty = jobs >= PLENTY;
-            match self.by_queue.get_mut(queue) {
-                None => drop(self.by_queue.insert(queue.to_owned(), Floor::at_place(place, plenty, now))),
-                Some(floor) => floor.reached(place, plenty, age, now),
-            }
+        for (queue, reached) in claimed {
+            self.reached(queue, &reached, now);
         }
         // What was left behind meanwhile is looked for once a queue is short again.
         if self.plenty() < were_plenty {
@@ -171,20 +167,18 @@ impl Floors {
     /// A claim of a look took these jobs.
     pub(crate) fn looked(&mut self, found: HashMap<&str, Reached>, look: Look, now: Instant) {
         self.longest = self.longest.max(look.took);
-        let until = *self.look_until.get_or_insert(now + LOOK_INTERVAL.max(self.cost.time * LARGEST_SHARE));
-        let age = self.age();
+        let until = *self.look_until.get_or_insert(now + LOOK_INTERVAL.max(self.looks.time * LARGEST_SHARE));
         if !look.filled {
             self.by_queue.values_mut().for_each(|floor| floor.behind = None);
         }
-        for (queue, Reached { place, jobs }) in found {
-            let plenty = jobs >= PLENTY;
-            match self.by_queue.get_mut(queue) {
-                None => drop(self.by_queue.insert(queue.to_owned(), Floor::at_place(place, plenty, now))),
-                Some(floor) if place < floor.reached => floor.behind = look.filled.then_some(place),
-                Some(floor) => {
-                    floor.behind = None;
-                    floor.reached(place, plenty, age, now);
-                }
+        for (queue, reached) in found {
+            let floor = self.by_queue.get_mut(queue);
+            let is_behind = floor.as_ref().is_some_and(|floor| reached.place < floor.reached);
+            if let Some(floor) = floor {
+                floor.behind = (is_behind && look.filled).then_some(reached.place);
+            }
+            if !is_behind {
+                self.reached(queue, &reached, now);
             }
         }
         if !self.is_looking() {
@@ -194,10 +188,19 @@ impl Floors {
         }
     }
 
+    /// The floor of a queue moves up to where a claim came.
+    fn reached(&mut self, queue: &str, reached: &Reached, now: Instant) {
+        let age = self.age();
+        match self.by_queue.get_mut(queue) {
+            None => drop(self.by_queue.insert(queue.to_owned(), Floor::new(reached, now))),
+            Some(floor) => floor.reached(reached, age, now),
+        }
+    }
+
     fn look_ended(&mut self, alike: u32, now: Instant) {
         self.look_until = None;
-        self.cost.took(std::mem::take(&mut self.longest));
-        let cost = self.cost.time;
+        self.looks.took(std::mem::take(&mut self.longest));
+        let cost = self.looks.time;
         let wait = (cost * CHEAP_SHARE).min(LOOK_INTERVAL).max(cost * LARGEST_SHARE);
         // Where there is plenty each runner would walk over what all of them have taken.
         let shared = (wait * alike.max(1)).min(SHARED_LOOK_INTERVAL).max(wait);
@@ -222,7 +225,7 @@ impl Floors {
     }
 
     fn age(&self) -> Duration {
-        (self.cost.time * AGE_IN_LOOKS).clamp(AGE, LONGEST_AGE)
+        (self.looks.time * AGE_IN_LOOKS).clamp(AGE, LONGEST_AGE)
     }
 }
 
@@ -233,14 +236,16 @@ impl Usual {
 }
 
 impl Floor {
-    fn at_place(place: Place, plenty: bool, now: Instant) -> Self {
+    fn new(reached: &Reached, now: Instant) -> Self {
+        let Reached { place, jobs } = *reached;
+        let plenty = jobs >= PLENTY;
         Self { floor: START, coming: place, coming_since: now, reached: place, plenty, behind: None }
     }
 
-    fn reached(&mut self, place: Place, plenty: bool, age: Duration, now: Instant) {
-        self.plenty = plenty;
+    fn reached(&mut self, reached: &Reached, age: Duration, now: Instant) {
+        self.plenty = reached.jobs >= PLENTY;
         self.floor = self.aged(now, age);
-        self.reached = self.reached.max(place);
+        self.reached = self.reached.max(reached.place);
         if self.floor == self.coming {
             self.coming = self.reached;
             self.coming_since = now;
