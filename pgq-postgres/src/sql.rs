@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 macro_rules! statements {
     ($($(#[$attribute:meta])* $name:ident),* $(,)?) => {
         /// Every statement, written for one schema.
-        #[cfg_attr(not(feature = "cron"), expect(dead_code, reason = "those of schedules"))]
+        #[cfg_attr(not(any(feature = "cron", test)), expect(dead_code, reason = "those of schedules"))]
         #[derive(Debug)]
         pub(crate) struct Statements {
             $($(#[$attribute])* pub(crate) $name: SqlStr,)*
