@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::floor::{Place, START};
 use super::room::Lane;
 use super::shared::{KnownKind, Shared};
 use crate::meter::{Dues, Waited};
@@ -145,9 +144,9 @@ impl Batch {
         self.options[n].as_ref().and_then(|Json(options)| options.get("held_while"))
     }
 
-    /// The last place in its queue.
-    pub(crate) fn reached(&self) -> Place {
-        self.ids.iter().max().map_or(START, |last| (self.lease.priority, *last))
+    /// The last of its jobs.
+    pub(crate) fn last(&self) -> i64 {
+        self.ids.iter().copied().max().unwrap_or(i64::MIN)
     }
 
     /// The n-th job.

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::batch::{Batch, Claimed};
-use super::floor::{Floors, Look, Place, Reached, START};
+use super::floor::{Came, Floors, Look, Reached};
 use super::handle::add;
 use super::room::Reserved;
 use super::shared::Shared;
+use super::stretch::Columns;
 use crate::connection::{Session, limited};
 use crate::meter::{Dues, Watch};
 
@@ -179,13 +180,13 @@ impl Claims {
     }
 }
 
-/// The last place of each queue, and how many jobs of it there are.
-fn reached(batches: &[Batch]) -> HashMap<&str, Reached> {
-    let mut reached = HashMap::new();
+/// How far the claim came in each priority of each queue, and how many jobs of it there are.
+fn reached(batches: &[Batch]) -> Reached<'_> {
+    let mut reached = Reached::new();
     for batch in batches {
-        let Reached { place, jobs } =
-            reached.entry(&*batch.lease.queue).or_insert(Reached { place: START, jobs: 0 });
-        *place = batch.reached().max(*place);
+        let place = (&*batch.lease.queue, batch.lease.priority);
+        let Came { to, jobs } = reached.entry(place).or_insert(Came { to: i64::MIN, jobs: 0 });
+        *to = batch.last().max(*to);
         *jobs += batch.len();
     }
     reached
@@ -210,19 +211,19 @@ async fn claimed(
 ) -> Result<Vec<Batch>, sqlx::Error> {
     let Asked { shared, looks, .. } = *asked;
     let started = Instant::now();
-    let (places, dear) = {
+    let (stretches, dear) = {
         let floors = together.floors();
-        let place = |queue: &Arc<str>| match looks {
+        let of = |queue: &Arc<str>| match looks {
             true => floors.of_look(queue, started),
             false => floors.of(queue, started),
         };
-        (asked.queues.iter().map(place).collect::<Vec<_>>(), floors.looks_are_dear())
+        (Columns::of(asked.queues.iter().map(of)), floors.looks_are_dear())
     };
     // How long a look takes says when the next one is due: it is not to wait for others. Where looks are dear, claims take
     // no turn, since those leave jobs behind.
     let turn = if looks || dear || asked.free < LARGE_CLAIM { Turn::None } else { asked.turn };
     let watch = Watch::start();
-    let rows = limited(claim(&Asked { turn, ..*asked }, places.into_iter(), session)).await;
+    let rows = limited(claim(&Asked { turn, ..*asked }, stretches, session)).await;
     let (ended, took) = (Instant::now(), started.elapsed());
     if looks && rows.is_err() {
         together.floors().look_failed(took, ended);
@@ -237,7 +238,11 @@ async fn claimed(
     match turn {
         _ if looks => {
             let filled = batches.iter().map(Batch::len).sum::<usize>() >= asked.free;
-            floors.looked(reached(&batches), Look { took, filled, alike: shared.alike.load(Relaxed) }, ended);
+            floors.looked(
+                &reached(&batches),
+                Look { took, filled, alike: shared.alike.load(Relaxed) },
+                ended,
+            );
             if floors.looks_are_dear() {
                 together.second.notify_one();
             }
@@ -246,7 +251,7 @@ async fn claimed(
         Turn::Try if batches.is_empty() => {}
         _ => {
             floors.claim_took(took);
-            floors.claimed(reached(&batches), ended);
+            floors.claimed(&reached(&batches), ended);
         }
     }
     drop(floors);
@@ -255,19 +260,20 @@ async fn claimed(
 
 async fn claim(
     asked: &Asked<'_>,
-    places: impl Iterator<Item = Place>,
+    stretches: Columns,
     session: &mut PgConnection,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
     let Asked { shared, queues, free, turn, .. } = *asked;
     let slots =
         queues.iter().map(|queue| i32::try_from(shared.room.free_in(queue, free)).unwrap_or(i32::MAX));
-    let (priorities, ids): (Vec<i16>, Vec<i64>) = places.unzip();
     query(shared.statements().claim.clone())
         .persistent(shared.keeps_statements())
         .bind(queues.iter().map(|queue| &**queue).collect::<Vec<&str>>())
         .bind(slots.collect::<Vec<_>>())
-        .bind(priorities)
-        .bind(ids)
+        .bind(stretches.queues)
+        .bind(stretches.priorities)
+        .bind(stretches.ids)
+        .bind(stretches.untils)
         .bind(i32::try_from(free).unwrap_or(i32::MAX))
         .bind(&shared.kinds.names)
         .bind(&shared.kinds.versions)

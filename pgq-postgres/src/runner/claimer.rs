@@ -5,10 +5,10 @@ use tokio::time::sleep;
 use super::claim::{Claims, LARGE_CLAIM};
 #[cfg(feature = "testing")]
 use super::floor::Floors;
-use super::floor::START;
 use super::pace::{LINGER, Pace};
 use super::poll::{Idle, Seen, poll};
 use super::room::Reserved;
+use super::stretch::Stretch;
 use crate::connection::Backoff;
 
 /// How often due jobs are promoted while there is no lack of ready ones.
@@ -147,9 +147,12 @@ impl Claimer {
         let Claims { shared, together, session, queues, .. } = &mut self.claims;
         // An idle runner claims nothing until a poll tells it to, so polls must look behind the floors too.
         let now = Instant::now();
-        let place = |queue| if looks { START } else { together.floors().of(queue, now) };
-        let places: Vec<_> = queues.iter().map(|queue| (&**queue, place(queue))).collect();
-        let mut seen = poll(shared, session, &places, self.idle.is_idle()).await?;
+        let stretches = |queue| match looks {
+            true => vec![Stretch::WHOLE],
+            false => together.floors().of(queue, now),
+        };
+        let queues = queues.iter().map(|queue| (&**queue, stretches(queue))).collect();
+        let mut seen = poll(shared, session, queues, self.idle.is_idle()).await?;
         seen.from_start = looks;
         if seen.promoted > 0 || (looks && seen.claimable) {
             together.floors().look();

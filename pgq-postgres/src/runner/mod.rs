@@ -38,6 +38,7 @@ mod shutdown;
 mod slots;
 mod span;
 mod start;
+mod stretch;
 mod suspect;
 mod tally;
 mod unpark;

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use sqlx::{Row, query};
 
-use super::floor::Place;
 use super::shared::Shared;
+use super::stretch::{Columns, Stretch};
 use crate::connection::{Session, limited};
 
 /// The most jobs one poll promotes.
@@ -25,24 +25,26 @@ pub(crate) struct Seen {
 pub(crate) async fn poll(
     shared: &Arc<Shared>,
     session: &mut Session,
-    places: &[(&str, Place)],
+    queues: Vec<(&str, Vec<Stretch>)>,
     idle: bool,
 ) -> Result<Seen, sqlx::Error> {
-    let queues: Vec<&str> = places.iter().map(|(queue, _)| *queue).collect();
-    let (priorities, ids): (Vec<i16>, Vec<i64>) = places.iter().map(|(_, place)| *place).unzip();
+    let (queues, stretches): (Vec<&str>, Vec<_>) = queues.into_iter().unzip();
+    let stretches = Columns::of(stretches.into_iter());
     let mut lent = session.lend().await?;
     let row = limited(
         query(shared.statements().poll.clone())
             .persistent(shared.keeps_statements())
             .bind(queues)
-            .bind(priorities)
-            .bind(ids)
+            .bind(stretches.priorities)
+            .bind(stretches.ids)
             .bind(&shared.kinds.names)
             .bind(PROMOTE_BATCH)
             .bind(shared.id)
             .bind(idle && shared.settings.listen)
             .bind(shared.settings.schema.channel())
             .bind(&shared.kinds.versions)
+            .bind(stretches.queues)
+            .bind(stretches.untils)
             .fetch_one(&mut *lent),
     )
     .await?;

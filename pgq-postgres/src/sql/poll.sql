@@ -1,7 +1,7 @@
 -- Promotes up to $5 due jobs, whoever's they are. If runner $6 is idle ($7), marks it asleep on its queues.
--- Says how many were promoted, whether one of $1 has something above its floor ($2, $3) of a known kind and version ($4, $9),
--- in how many milliseconds the next scheduled job is due or one of $1 ends its pause, and how many jobs of which of $1 may
--- run at a time.
+-- Says how many were promoted, whether one of $1 has something in its stretches ($2, $3, $10, $11) of a known kind and
+-- version ($4, $9), in how many milliseconds the next scheduled job is due or one of $1 ends its pause, and how many jobs of
+-- which of $1 may run at a time.
 with due as (
     delete from pgq.scheduled s where s.ctid = any(array(
         select ctid from pgq.scheduled where run_at <= now() order by run_at limit $5 for update skip locked))
@@ -26,15 +26,18 @@ woken as materialized (
 ),
 want as materialized (
     select w.*, q.paused_at, q.slow_until, q.max_running
-    from unnest($1::text[], $2::smallint[], $3::bigint[]) as w (queue, floor_priority, floor_id)
+    from unnest($1::text[]) with ordinality as w (queue, number)
     left join pgq.queues q on q.name = w.queue collate "C"
 )
 select (select count(*) from promoted) as promoted,
        (select count(*) from woken) as woken,
        exists (
-           select from want w cross join lateral (
+           select from want w
+           join unnest($10::integer[], $2::smallint[], $3::bigint[], $11::integer[]) as s (number, priority, id, until)
+               on s.number = w.number
+           cross join lateral (
                select from pgq.ready r
-               where r.queue = w.queue and (r.priority, r.id) >= (w.floor_priority, w.floor_id)
+               where r.queue = w.queue and (r.priority, r.id) >= (s.priority, s.id) and r.priority < s.until
                  and r.kind = any($4)
                  and (r.version = 1 or r.version <= ($9::smallint[])[array_position($4::text[], r.kind)])
                order by r.queue, r.priority, r.id limit 1) c

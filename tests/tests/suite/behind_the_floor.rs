@@ -49,3 +49,35 @@ async fn jobs_that_were_locked_and_rolled_back_run_all_the_same() {
     })
     .await;
 }
+
+/// Large claims follow each other, in turns, and jobs of another priority come meanwhile: only what was claimed before them
+/// runs before them.
+#[tokio::test]
+async fn an_urgent_job_does_not_wait_behind_a_backlog() {
+    with_database(async |db| {
+        let pool = db.pool();
+        const BACKLOG: i64 = 30_000;
+        const URGENT: i64 = 5;
+        // A thousand in hand, and two claims under way.
+        const CLAIMED: u64 = 3000;
+        enqueue_all(&pool, (0..BACKLOG).map(|n| Step::succeed(n).priority(5))).await.unwrap();
+        let mut running = Running::start(db);
+        let mut completed = Vec::new();
+        for urgent in 1..=URGENT {
+            running.until(|counts| counts.completed > urgent as u64 * 4000).await;
+            Step::succeed(-urgent).priority(-1).enqueue(&pool).await.unwrap();
+            completed.push(running.handle.counts().completed);
+        }
+        let mut ran = Vec::new();
+        for _ in 0..BACKLOG + URGENT {
+            ran.push(running.ran().await.n);
+        }
+        for (urgent, completed) in (1..).zip(completed) {
+            let place = ran.iter().position(|n| *n == -urgent).unwrap();
+            let overtaken_by = (place as u64).saturating_sub(completed);
+            assert!(overtaken_by < CLAIMED * 3 / 2, "{overtaken_by} jobs ran before an urgent one");
+        }
+        running.stop().await;
+    })
+    .await;
+}

@@ -25,6 +25,7 @@ use crate::runner::running::RunningJobs;
 use crate::runner::settings::{DEAD_AFTER_BEATS, DEAD_AFTER_BEATS_UNLOCKED, Settings};
 use crate::runner::settle::record;
 use crate::runner::shared::{Kinds, Shared, session};
+use crate::runner::stretch::{Columns, Stretch};
 use crate::runner::suspect;
 use crate::runner::tally::Tally;
 use crate::{Admin, RunnerHandle};
@@ -247,9 +248,8 @@ impl Driver {
         let due = "update pgq.scheduled set run_at = now() where id = $1";
         query(due).bind(i64::from(job)).execute(session).await.unwrap();
         let mut poller = self.claimer.lock().await;
-        crate::runner::poll::poll(self.runner(0), &mut poller, &[("q", crate::runner::floor::START)], false)
-            .await
-            .unwrap();
+        let whole = vec![("q", vec![Stretch::WHOLE])];
+        crate::runner::poll::poll(self.runner(0), &mut poller, whole, false).await.unwrap();
     }
 
     async fn deliver(&mut self, after: &State, session: &mut PgConnection) {
@@ -366,11 +366,14 @@ async fn register(shared: &Shared, session: &mut PgConnection) {
 
 /// The claim, from the start of the queue.
 async fn claim(shared: &Shared, free: i32, session: &mut PgConnection) -> Vec<(Uuid, Vec<i64>)> {
+    let stretches = Columns::of([vec![Stretch::WHOLE]].into_iter());
     let rows = query(shared.statements().claim.clone())
         .bind(["q"])
         .bind([free])
-        .bind([i16::MIN])
-        .bind([i64::MIN])
+        .bind(stretches.queues)
+        .bind(stretches.priorities)
+        .bind(stretches.ids)
+        .bind(stretches.untils)
         .bind(free)
         .bind(&shared.kinds.names)
         .bind(&shared.kinds.versions)

@@ -1,0 +1,63 @@
+use std::collections::BTreeMap;
+
+/// A place in the order of a queue: priority, then id.
+pub(crate) type Place = (i16, i64);
+
+/// Before every job.
+pub(crate) const START: Place = (i16::MIN, i64::MIN);
+
+/// After every priority.
+const END: i32 = i16::MAX as i32 + 1;
+
+/// A part of a queue's order: from a place on, up to a priority that is no part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) from: Place,
+    pub(crate) until: i32,
+}
+
+impl Stretch {
+    /// All of a queue.
+    pub(crate) const WHOLE: Self = Self::after(START);
+
+    pub(crate) const fn after(from: Place) -> Self {
+        Self { from, until: END }
+    }
+
+    /// What lies behind neither floor: each priority from its own on, and those that have none.
+    pub(crate) fn above(floors: &BTreeMap<i16, i64>) -> Vec<Self> {
+        let mut from = START;
+        let mut stretches = Vec::with_capacity(floors.len() + 1);
+        for (&priority, &id) in floors {
+            stretches.push(Self { from, until: priority.into() });
+            from = (priority, id);
+        }
+        stretches.push(Self::after(from));
+        stretches
+    }
+}
+
+/// The stretches of several queues as the statements take them.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    /// The number of the queue, from 1 on.
+    pub(crate) queues: Vec<i32>,
+    pub(crate) priorities: Vec<i16>,
+    pub(crate) ids: Vec<i64>,
+    pub(crate) untils: Vec<i32>,
+}
+
+impl Columns {
+    pub(crate) fn of(queues: impl Iterator<Item = Vec<Stretch>>) -> Self {
+        let mut columns = Self::default();
+        for (number, stretches) in (1..).zip(queues) {
+            for Stretch { from: (priority, id), until } in stretches {
+                columns.queues.push(number);
+                columns.priorities.push(priority);
+                columns.ids.push(id);
+                columns.untils.push(until);
+            }
+        }
+        columns
+    }
+}
