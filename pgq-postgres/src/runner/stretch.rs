@@ -24,7 +24,7 @@ impl Stretch {
         Self { from, until: END }
     }
 
-    /// What lies behind neither floor: each priority from its own on, and those that have none.
+    /// What lies behind no floor: of each priority that has one, what comes from it on, and all of the others.
     pub(crate) fn above(floors: &BTreeMap<i16, i64>) -> Vec<Self> {
         let mut from = START;
         let mut stretches = Vec::with_capacity(floors.len() + 1);
