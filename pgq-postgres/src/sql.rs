@@ -258,7 +258,7 @@ mod tests {
         session
     }
 
-    const CLAIM: &str = "execute claim ('{q}', '{3}', '{0}', '{0}', 3, '{k}', '{1}', '{}', \
+    const CLAIM: &str = "execute claim ('{q}', '{3}', '{1}', '{0}', '{0}', '{1}', 3, '{k}', '{1}', '{}', \
          '00000000-0000-0000-0000-00000000000b', 'none')";
 
     /// The first jobs of queue `q` that are ready.
