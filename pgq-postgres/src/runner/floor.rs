@@ -32,7 +32,7 @@ const DEARER: u32 = 16;
 /// However many runners share the looks, each makes one after this time: the others may be busy with what takes long.
 const SHARED_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// From so many jobs of a queue in one claim on the next begins where this one ended: a job whose transaction commits a
+/// From so many jobs of a priority in one claim on the next begins where this one ended: a job whose transaction commits a
 /// little later joins a queue of many, and waits for the next look from the start. To walk each time over what was claimed
 /// in the last 20 ms cost a seventh of a drain's time.
 const PLENTY: usize = LARGE_CLAIM;
