@@ -266,14 +266,12 @@ async fn claim(
     let Asked { shared, queues, free, turn, .. } = *asked;
     let slots =
         queues.iter().map(|queue| i32::try_from(shared.room.free_in(queue, free)).unwrap_or(i32::MAX));
-    query(shared.statements().claim.clone())
+    let claim = query(shared.statements().claim.clone())
         .persistent(shared.keeps_statements())
         .bind(queues.iter().map(|queue| &**queue).collect::<Vec<&str>>())
-        .bind(slots.collect::<Vec<_>>())
-        .bind(stretches.queues)
-        .bind(stretches.priorities)
-        .bind(stretches.ids)
-        .bind(stretches.untils)
+        .bind(slots.collect::<Vec<_>>());
+    stretches
+        .bind_to(claim)
         .bind(i32::try_from(free).unwrap_or(i32::MAX))
         .bind(&shared.kinds.names)
         .bind(&shared.kinds.versions)

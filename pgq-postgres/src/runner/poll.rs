@@ -32,19 +32,16 @@ pub(crate) async fn poll(
     let stretches = Columns::of(stretches.into_iter());
     let mut lent = session.lend().await?;
     let row = limited(
-        query(shared.statements().poll.clone())
-            .persistent(shared.keeps_statements())
-            .bind(queues)
-            .bind(stretches.priorities)
-            .bind(stretches.ids)
+        stretches
+            .bind_to(
+                query(shared.statements().poll.clone()).persistent(shared.keeps_statements()).bind(queues),
+            )
             .bind(&shared.kinds.names)
             .bind(PROMOTE_BATCH)
             .bind(shared.id)
             .bind(idle && shared.settings.listen)
             .bind(shared.settings.schema.channel())
             .bind(&shared.kinds.versions)
-            .bind(stretches.queues)
-            .bind(stretches.untils)
             .fetch_one(&mut *lent),
     )
     .await?;

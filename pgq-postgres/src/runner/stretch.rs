@@ -1,5 +1,9 @@
 use std::collections::BTreeMap;
 
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+
 /// A place in the order of a queue: priority, then id.
 pub(crate) type Place = (i16, i64);
 
@@ -41,10 +45,10 @@ impl Stretch {
 #[derive(Debug, Default)]
 pub(crate) struct Columns {
     /// The number of the queue, from 1 on.
-    pub(crate) queues: Vec<i32>,
-    pub(crate) priorities: Vec<i16>,
-    pub(crate) ids: Vec<i64>,
-    pub(crate) untils: Vec<i32>,
+    numbers: Vec<i32>,
+    priorities: Vec<i16>,
+    ids: Vec<i64>,
+    untils: Vec<i32>,
 }
 
 impl Columns {
@@ -52,12 +56,17 @@ impl Columns {
         let mut columns = Self::default();
         for (number, stretches) in (1..).zip(queues) {
             for Stretch { from: (priority, id), until } in stretches {
-                columns.queues.push(number);
+                columns.numbers.push(number);
                 columns.priorities.push(priority);
                 columns.ids.push(id);
                 columns.untils.push(until);
             }
         }
         columns
+    }
+
+    /// As the next four parameters.
+    pub(crate) fn bind_to(self, query: Query<'_, Postgres, PgArguments>) -> Query<'_, Postgres, PgArguments> {
+        query.bind(self.numbers).bind(self.priorities).bind(self.ids).bind(self.untils)
     }
 }

@@ -367,13 +367,8 @@ async fn register(shared: &Shared, session: &mut PgConnection) {
 /// The claim, from the start of the queue.
 async fn claim(shared: &Shared, free: i32, session: &mut PgConnection) -> Vec<(Uuid, Vec<i64>)> {
     let stretches = Columns::of([vec![Stretch::WHOLE]].into_iter());
-    let rows = query(shared.statements().claim.clone())
-        .bind(["q"])
-        .bind([free])
-        .bind(stretches.queues)
-        .bind(stretches.priorities)
-        .bind(stretches.ids)
-        .bind(stretches.untils)
+    let rows = stretches
+        .bind_to(query(shared.statements().claim.clone()).bind(["q"]).bind([free]))
         .bind(free)
         .bind(&shared.kinds.names)
         .bind(&shared.kinds.versions)
