@@ -315,16 +315,16 @@ begin
 end
 $$;
 
--- Locks the jobs that a runner should claim next, with `for update skip locked`, and tells where they are: of each queue up
--- to its `slots`, `most` of all queues together, of these kinds, and no payloads newer than `versions`. It looks at
--- stretches of the queues' order: of the queue with that number, from a place, which is a priority and an id, `until` before
--- a priority.
--- Of large claims two are under way at a time, since each walks over what the others have locked: the third waits for its
+-- What a large claim locks, with `for update skip locked`: as small ones, whose statement has its own text for that, up to
+-- `slots` jobs of each queue, `most` of all queues together, of these kinds, and no payloads newer than `versions`. It looks
+-- at stretches of the queues' order: of the queue with that number, from a place, which is a priority and an id, `until`
+-- before a priority.
+-- Two such claims are under way at a time, since each walks over what the others have locked: the third waits for its
 -- turn, or is only to `try` and gets nothing. They begin where the latest of them has ended, of whatever runner that knows
 -- the same kinds, and pass over rows that bear the mark of a transaction, which costs a part of trying to lock them. Marks
--- of what was rolled back stay: other claims, which take no turn and begin at their floor, look at those rows, too. A
--- function, since a statement would go by what it saw before it waited. What was committed since the statement began is
--- left alone, or it would be marked and then not be claimed: the statement cannot see it. `seen` is what it sees.
+-- of what was rolled back stay: small claims, which begin at their floor, look at those rows, too. A function, since a
+-- statement would go by what it saw before it waited. What was committed since the statement began is left alone, or it
+-- would be marked and then not be claimed: the statement cannot see it. `seen` is what it sees.
 create function pgq.lock_next(turn text, seen pg_snapshot, queues text[], slots integer[], numbers integer[],
                               priorities smallint[], ids bigint[], untils integer[], most integer, kinds text[],
                               versions smallint[])
@@ -336,7 +336,7 @@ declare
     -- Transaction and age of what is newest, by which a row's transaction is told from its age.
     newest constant bigint := pg_snapshot_xmax(seen)::text::bigint + age(pg_snapshot_xmax(seen)::xid);
 begin
-    if turn in ('wait', 'try') and not pg_try_advisory_xact_lock(turns, 0) and not pg_try_advisory_xact_lock(turns, 1) then
+    if not pg_try_advisory_xact_lock(turns, 0) and not pg_try_advisory_xact_lock(turns, 1) then
         if turn = 'try' then
             return '{}';
         end if;
@@ -356,7 +356,7 @@ begin
             select l.last_id from pgq.leases l
             join pgq.runners r on r.id = l.runner_id and r.kinds = lock_next.kinds and r.versions = lock_next.versions
             where l.queue = lock_next.queues[s.number] collate "C" and l.priority = s.priority
-              and l.last_id is not null and turn <> 'none' and l.claimed_at > clock_timestamp() - interval '100 ms'
+              and l.last_id is not null and l.claimed_at > clock_timestamp() - interval '100 ms'
             order by l.queue desc, l.claimed_at desc limit 1) l on true
         order by s.position
     )
@@ -364,8 +364,8 @@ begin
         select f.ctid from stretch s cross join lateral (
             select r.ctid from pgq.ready r
             where r.queue = w.queue and (r.priority, r.id) >= (s.priority, s.id) and r.priority < s.until
-              and (turn = 'none' or r.xmax = 0 and (
-                   age(r.xmin) > oldest or pg_visible_in_snapshot((newest - age(r.xmin))::text::xid8, seen)))
+              and r.xmax = 0
+              and (age(r.xmin) > oldest or pg_visible_in_snapshot((newest - age(r.xmin))::text::xid8, seen))
               and r.kind = any(kinds) and (r.version = 1 or r.version <= versions[array_position(kinds, r.kind)])
             order by r.queue, r.priority, r.id limit w.slots for update skip locked) f
         where s.number = w.number

@@ -259,7 +259,7 @@ mod tests {
     }
 
     const CLAIM: &str = "execute claim ('{q}', '{3}', '{1}', '{0}', '{0}', '{1}', 3, '{k}', '{1}', '{}', \
-         '00000000-0000-0000-0000-00000000000b', 'none')";
+         '00000000-0000-0000-0000-00000000000b', 'none', 1)";
 
     /// The first jobs of queue `q` that are ready.
     async fn fill_ready(jobs: i64, session: &mut sqlx::PgConnection) {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, RwLock};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
+use uuid::Uuid;
 
 use super::batch::{Batch, Claimed};
 use super::floor::{Came, Floors, Look, Reached};
@@ -258,6 +259,12 @@ async fn claimed(
     Ok(batches)
 }
 
+/// A number that no other claim has, of whatever runner: what makes the ids of leases unique. Drawn here, since the server's
+/// generator takes it a twelfth of a small claim.
+pub(crate) fn number_of_a_claim() -> i64 {
+    Uuid::new_v4().as_u64_pair().1.cast_signed()
+}
+
 async fn claim(
     asked: &Asked<'_>,
     stretches: Columns,
@@ -278,6 +285,7 @@ async fn claim(
         .bind(&shared.kinds.solo)
         .bind(shared.id)
         .bind(turn.as_str())
+        .bind(number_of_a_claim())
         .fetch_all(session)
         .await
 }

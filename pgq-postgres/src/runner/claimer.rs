@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::claim::{Claims, LARGE_CLAIM};
@@ -94,7 +95,11 @@ impl Claimer {
                     self.idle.found_all(&self.claims.shared, &mut self.claims.session).await?;
                     return Ok(Next::Turn);
                 }
-                _ => self.idle.found_the_rest(),
+                _ => {
+                    self.idle.found_the_rest();
+                    // Handlers begin before the poll is put together.
+                    yield_now().await;
+                }
             }
         }
         let seen = self.poll().await?;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::connection::{Commit, Session};
 use crate::meter::RunnerMeter;
-use crate::runner::claim::Together;
+use crate::runner::claim::{Together, number_of_a_claim};
 use crate::runner::ledger::{Afterlife, Flush, Ledger, Remains};
 use crate::runner::liveness::Liveness;
 use crate::runner::release::release_strangers;
@@ -375,6 +375,7 @@ async fn claim(shared: &Shared, free: i32, session: &mut PgConnection) -> Vec<(U
         .bind(&shared.kinds.solo)
         .bind(shared.id)
         .bind("none")
+        .bind(number_of_a_claim())
         .fetch_all(session)
         .await
         .unwrap();
