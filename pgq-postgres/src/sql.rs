@@ -35,6 +35,7 @@ statements! {
     cancel_waiting,
     change_schedule,
     claim,
+    claim_first,
     coming_schedules,
     complete,
     complete_in,
@@ -252,14 +253,19 @@ mod tests {
         let database = db.url().parse().unwrap();
         let options = SessionOptions::new(&database, "pgq claim", Commit::Durable, Route::Direct);
         let mut session = options.connect().await.unwrap();
-        let claim = Statements::for_schema("pgq").claim;
-        let prepare = sqlx::AssertSqlSafe(format!("prepare claim as {}", claim.as_str()));
-        sqlx::raw_sql(prepare).execute(&mut session).await.unwrap();
+        let statements = Statements::for_schema("pgq");
+        for (name, statement) in [("claim", statements.claim), ("claim_first", statements.claim_first)] {
+            let prepare = sqlx::AssertSqlSafe(format!("prepare {name} as {}", statement.as_str()));
+            sqlx::raw_sql(prepare).execute(&mut session).await.unwrap();
+        }
         session
     }
 
     const CLAIM: &str = "execute claim ('{q}', '{3}', '{1}', '{0}', '{0}', '{1}', 3, '{k}', '{1}', '{}', \
          '00000000-0000-0000-0000-00000000000b', 'none', 1)";
+
+    const CLAIM_FIRST: &str =
+        "execute claim_first ('q', 0, 2, '{k}', '{1}', '00000000-0000-0000-0000-00000000000b', 1)";
 
     /// The first jobs of queue `q` that are ready.
     async fn fill_ready(jobs: i64, session: &mut sqlx::PgConnection) {
@@ -273,10 +279,12 @@ mod tests {
     async fn the_locking_part_of_a_claim_runs_once() {
         with_database(async |db| {
             let mut session = claiming(db).await;
-            let explain = sqlx::AssertSqlSafe(format!("explain (costs off) {CLAIM}"));
-            let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut session).await.unwrap();
-            let plan = plan.join("\n");
-            assert!(plan.contains("InitPlan") && plan.contains("TID Cond: (ctid = ANY ("), "{plan}");
+            for claim in [CLAIM, CLAIM_FIRST] {
+                let explain = sqlx::AssertSqlSafe(format!("explain (costs off) {claim}"));
+                let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut session).await.unwrap();
+                let plan = plan.join("\n");
+                assert!(plan.contains("InitPlan") && plan.contains("TID Cond: (ctid = ANY ("), "{plan}");
+            }
         })
         .await;
     }
@@ -296,6 +304,35 @@ mod tests {
             let free = "select id from pgq.ready order by id for update skip locked";
             let free: Vec<i64> = sqlx::query_scalar(free).fetch_all(&mut other).await.unwrap();
             assert_eq!(free, (4..=20).collect::<Vec<_>>());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn the_claim_of_a_first_job_takes_the_first_that_is_free_of_a_queue_that_is_not_paused() {
+        with_database(async |db| {
+            let (mut session, mut other) = (claiming(db).await, db.connect().await.unwrap());
+            fill_ready(4, &mut other).await;
+            let mut locking = sqlx::Connection::begin(&mut other).await.unwrap();
+            sqlx::raw_sql("select from pgq.ready where id = 2 for update").execute(&mut *locking).await.unwrap();
+            for paused in ["paused_at = now()", "paused_at = null, slow_until = now() + interval '1 hour'"] {
+                let pause = format!(
+                    "insert into pgq.queues (name) values ('q') on conflict do nothing; update pgq.queues set {paused}"
+                );
+                sqlx::raw_sql(sqlx::AssertSqlSafe(pause)).execute(&mut session).await.unwrap();
+                let claimed = sqlx::raw_sql(CLAIM_FIRST).execute(&mut session).await.unwrap();
+                assert_eq!(claimed.rows_affected(), 0, "{paused}");
+            }
+            sqlx::raw_sql("update pgq.queues set slow_until = now()").execute(&mut session).await.unwrap();
+            for expected in [Some(3), Some(4), None] {
+                sqlx::raw_sql(CLAIM_FIRST).execute(&mut session).await.unwrap();
+                let claimed: Option<i64> = sqlx::query_scalar("delete from pgq.leases returning ids[1]")
+                    .fetch_optional(&mut session)
+                    .await
+                    .unwrap();
+                assert_eq!(claimed, expected);
+            }
+            drop(locking);
         })
         .await;
     }

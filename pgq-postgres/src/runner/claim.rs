@@ -3,8 +3,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, query, query_as};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, query, query_as};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, RwLock};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use super::floor::{Came, Floors, Look, Reached};
 use super::handle::add;
 use super::room::Reserved;
 use super::shared::Shared;
-use super::stretch::Columns;
+use super::stretch::{Columns, Place};
 use crate::connection::{Session, limited};
 use crate::meter::{Dues, Watch};
 
@@ -99,15 +100,27 @@ impl Claims {
 
     /// Claims as many jobs as there is room for and hands them to the slots. Returns how many there were.
     pub(crate) async fn claim(&mut self, room: Reserved) -> Result<usize, sqlx::Error> {
+        self.queues.rotate_left(1);
+        self.claim_of(room, None).await
+    }
+
+    /// Claims the first job of that queue alone, sooner than a claim of all queues does. Returns how many there were.
+    pub(crate) async fn claim_first(&mut self, room: Reserved, queue: &str) -> Result<usize, sqlx::Error> {
+        self.claim_of(room, Some(queue)).await
+    }
+
+    async fn claim_of(&mut self, room: Reserved, first_of: Option<&str>) -> Result<usize, sqlx::Error> {
         let together = self.together.clone();
         let under_way = together.under_way.read().await;
-        self.queues.rotate_left(1);
         let trust = self.shared.liveness.trust();
         let looks = self.looks();
         let mut session = self.session.lend().await?;
         let asked =
             Asked { shared: &self.shared, queues: &self.queues, free: room.jobs(), turn: self.turn, looks };
-        let batches = claimed(&asked, &together, &trust, &mut session).await?;
+        let batches = match first_of {
+            Some(queue) => claimed_first(queue, &self.shared, &together, &trust, &mut session).await?,
+            None => claimed(&asked, &together, &trust, &mut session).await?,
+        };
         drop(under_way);
         let rest = async {
             let large = batches.iter().flat_map(Batch::large).collect::<Vec<_>>();
@@ -202,8 +215,40 @@ struct Asked<'a> {
     looks: bool,
 }
 
-/// Claims, and enters the leases into the books before anything can fail: a lease that is not there is taken for a
-/// stranger's.
+/// Enters claimed leases into the books before anything else can fail: one that is not there is taken for a stranger's.
+fn entered(
+    rows: &[PgRow],
+    watch: Watch,
+    shared: &Shared,
+    trust: &CancellationToken,
+) -> Result<Vec<Batch>, sqlx::Error> {
+    let batches = rows.iter().map(|row| Batch::read(row, shared, trust)).collect::<Result<Vec<_>, _>>()?;
+    shared.meter.claimed(watch, batches.iter().map(Batch::len).sum());
+    for batch in &batches {
+        shared.ledger.add(batch.lease.id, batch.len());
+    }
+    Ok(batches)
+}
+
+/// Claims the first job of that queue, from behind its last floor.
+async fn claimed_first(
+    queue: &str,
+    shared: &Shared,
+    together: &Together,
+    trust: &CancellationToken,
+    session: &mut PgConnection,
+) -> Result<Vec<Batch>, sqlx::Error> {
+    let from = together.floors().last_of(queue, Instant::now());
+    let watch = Watch::start();
+    let rows = limited(claim_first(shared, (queue, from)).fetch_all(session)).await?;
+    let batches = entered(&rows, watch, shared, trust)?;
+    if !batches.is_empty() {
+        together.floors().claimed(&reached(&batches), Instant::now());
+    }
+    Ok(batches)
+}
+
+/// Claims of all queues, as asked.
 async fn claimed(
     asked: &Asked<'_>,
     together: &Together,
@@ -229,12 +274,7 @@ async fn claimed(
     if looks && rows.is_err() {
         together.floors().look_failed(took, ended);
     }
-    let rows = rows?;
-    let batches = rows.iter().map(|row| Batch::read(row, shared, trust)).collect::<Result<Vec<_>, _>>()?;
-    shared.meter.claimed(watch, batches.iter().map(Batch::len).sum());
-    for batch in &batches {
-        shared.ledger.add(batch.lease.id, batch.len());
-    }
+    let batches = entered(&rows?, watch, shared, trust)?;
     let mut floors = together.floors();
     match turn {
         _ if looks => {
@@ -257,6 +297,22 @@ async fn claimed(
     }
     drop(floors);
     Ok(batches)
+}
+
+/// The claim of the first job of a queue from a place on.
+pub(crate) fn claim_first<'a>(
+    shared: &'a Shared,
+    (queue, (priority, id)): (&'a str, Place),
+) -> Query<'a, Postgres, PgArguments> {
+    query(shared.statements().claim_first.clone())
+        .persistent(shared.keeps_statements())
+        .bind(queue)
+        .bind(priority)
+        .bind(id)
+        .bind(&shared.kinds.names)
+        .bind(&shared.kinds.versions)
+        .bind(shared.id)
+        .bind(number_of_a_claim())
 }
 
 /// A number that no other claim has, of whatever runner: what makes the ids of leases unique. Drawn here, since the server's

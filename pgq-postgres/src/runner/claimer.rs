@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::yield_now;
@@ -77,17 +78,21 @@ impl Claimer {
         let free = room.jobs();
         let polls_first = self.idle.polls_first();
         if !polls_first {
-            if now >= self.next_poll {
+            let told_of = self.told_of();
+            if told_of.is_none() && now >= self.next_poll {
                 self.poll().await?;
             }
-            let found = self.claims.claim(room).await?;
+            let found = match &told_of {
+                Some(queue) => self.claims.claim_first(room, queue).await?,
+                None => self.claims.claim(room).await?,
+            };
             let brisk = self.pace.found(found, self.idle.was_notified(), Instant::now());
             match found {
                 _ if brisk && found < free => {
                     self.idle.wake_up(&self.claims.shared, &mut self.claims.session).await?;
                     return Ok(Next::Linger);
                 }
-                0 => self.idle.found_nothing(),
+                0 if told_of.is_none() => self.idle.found_nothing(),
                 all if all == free => {
                     if free >= LARGE_CLAIM {
                         self.claims.together.second.notify_one();
@@ -114,6 +119,14 @@ impl Claimer {
             Some(contention) if !polls_first => Ok(Next::Sleep(contention.min(self.poll_interval()))),
             _ => Ok(Next::Turn),
         }
+    }
+
+    /// The queue whose notification ended the sleep, if it has room. Its first job is claimed alone, which is sooner; the
+    /// poll that follows says whether there is more.
+    fn told_of(&self) -> Option<Arc<str>> {
+        let shared = &self.claims.shared;
+        let queue = shared.take_told_of().filter(|queue| shared.room.free_in(queue, 1) > 0)?;
+        self.idle.is_notified().then(|| queue.into())
     }
 
     async fn wait(&mut self, next: Next) {

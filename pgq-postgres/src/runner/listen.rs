@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use sqlx::postgres::PgListener;
@@ -62,7 +63,8 @@ async fn listen_once(shared: &Shared, backoff: &mut Backoff) -> Result<(), sqlx:
             shared.schedules.notify_one();
         }
         debug!(queue, "notified");
-        if shared.queues.iter().any(|known| known == queue) {
+        if let Some(number) = shared.queues.iter().position(|known| known == queue) {
+            shared.told_of.store(number, Relaxed);
             shared.wake.notify_one();
         }
     }

@@ -99,6 +99,10 @@ impl Idle {
         self.notified = true;
     }
 
+    pub(crate) fn is_notified(&self) -> bool {
+        self.notified
+    }
+
     /// Whether a notification came since the last time this was asked.
     pub(crate) fn was_notified(&mut self) -> bool {
         std::mem::take(&mut self.notified)

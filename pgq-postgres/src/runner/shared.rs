@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::time::{Duration, Instant};
 
 use pgq_core::{Handler, Retry};
@@ -28,6 +29,9 @@ use crate::sql::Statements;
 /// How long a statement may take when the runner must stop now.
 const LAST_STATEMENT: Duration = Duration::from_secs(2);
 
+/// No queue.
+pub(crate) const NONE: usize = usize::MAX;
+
 /// What all parts of one runner know.
 pub(crate) struct Shared {
     /// Fresh at every start: it owns this run's leases.
@@ -48,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) alike: AtomicU32,
     /// Something may be claimable.
     pub(crate) wake: Notify,
+    /// Which of the queues the latest notification was of; [`NONE`] once a claim has gone by it.
+    pub(crate) told_of: AtomicUsize,
     /// Another runner may be dead.
     pub(crate) suspicion: Notify,
     /// Somebody cancelled a job: the next heartbeat should not wait.
@@ -75,6 +81,11 @@ impl Shared {
 
     pub(crate) fn counts(&self) -> &Counts {
         &self.handle.counts
+    }
+
+    /// The queue of a notification that no claim has gone by.
+    pub(crate) fn take_told_of(&self) -> Option<&str> {
+        self.queues.get(self.told_of.swap(NONE, Relaxed)).map(String::as_str)
     }
 
     pub(crate) fn stopping(&self) -> bool {

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::thread::JoinHandle as ThreadHandle;
 
 use pgq_core::{QueueName, Registry, RegistryError};
@@ -28,7 +28,7 @@ use super::schedule::schedule;
 use super::second::second;
 use super::settings::Settings;
 use super::settle::Settler;
-use super::shared::{Kinds, KnownKind, Shared, session};
+use super::shared::{Kinds, KnownKind, NONE, Shared, session};
 use super::tally::Tally;
 use crate::connection::{Commit, Patience, SessionOptions, is_permanent};
 use crate::meter::{JobMeter, RunnerMeter};
@@ -88,6 +88,7 @@ pub(crate) async fn start(
         queues,
         alike: AtomicU32::new(1),
         wake: Notify::new(),
+        told_of: AtomicUsize::new(NONE),
         suspicion: Notify::new(),
         cancellation: Notify::new(),
         schedules: Notify::new(),

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::time::Duration;
 
 use pgq_core::{JobId, Outcome};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::connection::{Commit, Session};
 use crate::meter::RunnerMeter;
-use crate::runner::claim::{Together, number_of_a_claim};
+use crate::runner::claim::{Together, claim_first, number_of_a_claim};
 use crate::runner::ledger::{Afterlife, Flush, Ledger, Remains};
 use crate::runner::liveness::Liveness;
 use crate::runner::release::release_strangers;
@@ -24,8 +24,8 @@ use crate::runner::room::Room;
 use crate::runner::running::RunningJobs;
 use crate::runner::settings::{DEAD_AFTER_BEATS, DEAD_AFTER_BEATS_UNLOCKED, Settings};
 use crate::runner::settle::record;
-use crate::runner::shared::{Kinds, Shared, session};
-use crate::runner::stretch::{Columns, Stretch};
+use crate::runner::shared::{Kinds, NONE, Shared, session};
+use crate::runner::stretch::{Columns, START, Stretch};
 use crate::runner::suspect;
 use crate::runner::tally::Tally;
 use crate::{Admin, RunnerHandle};
@@ -333,6 +333,7 @@ fn runner(url: &str) -> Arc<Shared> {
         tally: Tally::default(),
         alike: AtomicU32::new(1),
         wake: Notify::new(),
+        told_of: AtomicUsize::new(NONE),
         suspicion: Notify::new(),
         cancellation: Notify::new(),
         schedules: Notify::new(),
@@ -364,8 +365,12 @@ async fn register(shared: &Shared, session: &mut PgConnection) {
         .unwrap();
 }
 
-/// The claim, from the start of the queue.
+/// The claim, from the start of the queue; of a single job by the statement for that.
 async fn claim(shared: &Shared, free: i32, session: &mut PgConnection) -> Vec<(Uuid, Vec<i64>)> {
+    if free == 1 {
+        let rows = claim_first(shared, ("q", START)).fetch_all(session).await.unwrap();
+        return rows.iter().map(|row| (row.get("id"), row.get("ids"))).collect();
+    }
     let stretches = Columns::of([vec![Stretch::WHOLE]].into_iter());
     let rows = stretches
         .bind_to(query(shared.statements().claim.clone()).bind(["q"]).bind([free]))
