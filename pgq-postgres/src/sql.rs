@@ -264,8 +264,7 @@ mod tests {
     const CLAIM: &str = "execute claim ('{q}', '{3}', '{1}', '{0}', '{0}', '{1}', 3, '{k}', '{1}', '{}', \
          '00000000-0000-0000-0000-00000000000b', 'none', 1)";
 
-    const CLAIM_FIRST: &str =
-        "execute claim_first ('q', 0, 2, '{k}', '{1}', '00000000-0000-0000-0000-00000000000b', 1)";
+    const CLAIM_FIRST: &str = "execute claim_first ('q', '{-9,0}', '{0,2}', '{0,1}', '{k}', '{1}', '00000000-0000-0000-0000-00000000000b', 1)";
 
     /// The first jobs of queue `q` that are ready.
     async fn fill_ready(jobs: i64, session: &mut sqlx::PgConnection) {
@@ -312,7 +311,9 @@ mod tests {
     async fn the_claim_of_a_first_job_takes_the_first_that_is_free_of_a_queue_that_is_not_paused() {
         with_database(async |db| {
             let (mut session, mut other) = (claiming(db).await, db.connect().await.unwrap());
-            fill_ready(4, &mut other).await;
+            fill_ready(5, &mut other).await;
+            let urgent = "update pgq.ready set priority = -3 where id = 5";
+            sqlx::raw_sql(urgent).execute(&mut other).await.unwrap();
             let mut locking = sqlx::Connection::begin(&mut other).await.unwrap();
             sqlx::raw_sql("select from pgq.ready where id = 2 for update").execute(&mut *locking).await.unwrap();
             for paused in ["paused_at = now()", "paused_at = null, slow_until = now() + interval '1 hour'"] {
@@ -324,7 +325,7 @@ mod tests {
                 assert_eq!(claimed.rows_affected(), 0, "{paused}");
             }
             sqlx::raw_sql("update pgq.queues set slow_until = now()").execute(&mut session).await.unwrap();
-            for expected in [Some(3), Some(4), None] {
+            for expected in [Some(5), Some(3), Some(4), None] {
                 sqlx::raw_sql(CLAIM_FIRST).execute(&mut session).await.unwrap();
                 let claimed: Option<i64> = sqlx::query_scalar("delete from pgq.leases returning ids[1]")
                     .fetch_optional(&mut session)

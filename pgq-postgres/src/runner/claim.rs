@@ -17,7 +17,7 @@ use super::floor::{Came, Floors, Look, Reached};
 use super::handle::add;
 use super::room::Reserved;
 use super::shared::Shared;
-use super::stretch::{Columns, Place};
+use super::stretch::{Columns, Stretch};
 use crate::connection::{Session, limited};
 use crate::meter::{Dues, Watch};
 
@@ -230,7 +230,7 @@ fn entered(
     Ok(batches)
 }
 
-/// Claims the first job of that queue, from behind its last floor.
+/// Claims the first job of that queue.
 async fn claimed_first(
     queue: &str,
     shared: &Shared,
@@ -238,9 +238,9 @@ async fn claimed_first(
     trust: &CancellationToken,
     session: &mut PgConnection,
 ) -> Result<Vec<Batch>, sqlx::Error> {
-    let from = together.floors().last_of(queue, Instant::now());
+    let stretches = together.floors().of(queue, Instant::now());
     let watch = Watch::start();
-    let rows = limited(claim_first(shared, (queue, from)).fetch_all(session)).await?;
+    let rows = limited(claim_first(shared, queue, stretches).fetch_all(session)).await?;
     let batches = entered(&rows, watch, shared, trust)?;
     if !batches.is_empty() {
         together.floors().claimed(&reached(&batches), Instant::now());
@@ -299,16 +299,15 @@ async fn claimed(
     Ok(batches)
 }
 
-/// The claim of the first job of a queue from a place on.
+/// The claim of the first job of a queue, in these stretches of it.
 pub(crate) fn claim_first<'a>(
     shared: &'a Shared,
-    (queue, (priority, id)): (&'a str, Place),
+    queue: &'a str,
+    stretches: Vec<Stretch>,
 ) -> Query<'a, Postgres, PgArguments> {
-    query(shared.statements().claim_first.clone())
-        .persistent(shared.keeps_statements())
-        .bind(queue)
-        .bind(priority)
-        .bind(id)
+    let claim = query(shared.statements().claim_first.clone()).persistent(shared.keeps_statements());
+    Columns::of([stretches].into_iter())
+        .bind_without_numbers(claim.bind(queue))
         .bind(&shared.kinds.names)
         .bind(&shared.kinds.versions)
         .bind(shared.id)

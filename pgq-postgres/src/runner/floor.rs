@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::claim::LARGE_CLAIM;
-use super::stretch::{Place, START, Stretch};
+use super::stretch::{Place, Stretch};
 
 /// How far back in time a floor lies: jobs whose transactions take no longer than that need no look to be found.
 /// A second cost a fifth of the claims' time at 100,000 jobs a second, in dead entries walked over.
@@ -153,11 +153,6 @@ impl Floors {
             Some(Queue { by_priority, .. }) => Stretch::above(&self.at(by_priority.iter(), now)),
             None => vec![Stretch::WHOLE],
         }
-    }
-
-    /// The place behind which no priority of that queue has a floor.
-    pub(crate) fn last_of(&self, queue: &str, now: Instant) -> Place {
-        self.of(queue, now).last().map_or(START, |last| last.from)
     }
 
     /// Where looks are rare, nothing is left behind for them that could be found.

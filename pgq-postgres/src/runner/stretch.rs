@@ -66,7 +66,19 @@ impl Columns {
     }
 
     /// As the next four parameters.
-    pub(crate) fn bind_to(self, query: Query<'_, Postgres, PgArguments>) -> Query<'_, Postgres, PgArguments> {
-        query.bind(self.numbers).bind(self.priorities).bind(self.ids).bind(self.untils)
+    pub(crate) fn bind_to(
+        mut self,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Query<'_, Postgres, PgArguments> {
+        let numbers = std::mem::take(&mut self.numbers);
+        self.bind_without_numbers(query.bind(numbers))
+    }
+
+    /// As the next three parameters: the stretches are of one queue.
+    pub(crate) fn bind_without_numbers(
+        self,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Query<'_, Postgres, PgArguments> {
+        query.bind(self.priorities).bind(self.ids).bind(self.untils)
     }
 }

@@ -25,7 +25,7 @@ use crate::runner::running::RunningJobs;
 use crate::runner::settings::{DEAD_AFTER_BEATS, DEAD_AFTER_BEATS_UNLOCKED, Settings};
 use crate::runner::settle::record;
 use crate::runner::shared::{Kinds, NONE, Shared, session};
-use crate::runner::stretch::{Columns, START, Stretch};
+use crate::runner::stretch::{Columns, Stretch};
 use crate::runner::suspect;
 use crate::runner::tally::Tally;
 use crate::{Admin, RunnerHandle};
@@ -368,7 +368,7 @@ async fn register(shared: &Shared, session: &mut PgConnection) {
 /// The claim, from the start of the queue; of a single job by the statement for that.
 async fn claim(shared: &Shared, free: i32, session: &mut PgConnection) -> Vec<(Uuid, Vec<i64>)> {
     if free == 1 {
-        let rows = claim_first(shared, ("q", START)).fetch_all(session).await.unwrap();
+        let rows = claim_first(shared, "q", vec![Stretch::WHOLE]).fetch_all(session).await.unwrap();
         return rows.iter().map(|row| (row.get("id"), row.get("ids"))).collect();
     }
     let stretches = Columns::of([vec![Stretch::WHOLE]].into_iter());
