@@ -113,7 +113,7 @@ impl Claims {
         let together = self.together.clone();
         let under_way = together.under_way.read().await;
         let trust = self.shared.liveness.trust();
-        let looks = self.looks();
+        let looks = first_of.is_none() && self.looks();
         let mut session = self.session.lend().await?;
         let asked =
             Asked { shared: &self.shared, queues: &self.queues, free: room.jobs(), turn: self.turn, looks };
