@@ -3,7 +3,7 @@
 mod connection;
 mod replies;
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,13 +57,17 @@ struct Observer {
     loss: Mutex<Option<Loss>>,
     /// How many bytes more may pass before a connection is cut in the middle of what it says.
     cut_after: Mutex<Option<u64>>,
-    /// How many statements the server has completed.
-    statements: AtomicU64,
+    /// How many statements the server has completed, by the session's name.
+    statements: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Observer {
     fn loss(&self) -> MutexGuard<'_, Option<Loss>> {
         self.loss.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn statements(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How much of so many bytes may pass; less than all once, to the connection that is to be cut.
@@ -198,9 +202,10 @@ impl Proxy {
         when
     }
 
-    /// How many statements the server has completed through the proxy.
-    pub fn statements(&self) -> u64 {
-        self.observer.statements.load(Relaxed)
+    /// How many statements the server has completed through the proxy since the last time this was asked, by the
+    /// application name of their sessions.
+    pub fn take_statements(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.observer.statements())
     }
 
     fn change(&self, change: impl FnOnce(&mut Weather)) {

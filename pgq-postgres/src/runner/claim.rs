@@ -71,7 +71,7 @@ pub(crate) struct Claims {
     pub(crate) session: Session,
     /// The queues' names as they are shared with the jobs; rotated, so that each comes first in its turn.
     pub(crate) queues: Vec<Arc<str>>,
-    slots: UnboundedSender<Claimed>,
+    slots: UnboundedSender<Vec<Claimed>>,
     turn: Turn,
 }
 
@@ -80,7 +80,7 @@ impl Claims {
     pub(crate) fn first(
         shared: &Arc<Shared>,
         together: &Arc<Together>,
-        slots: &UnboundedSender<Claimed>,
+        slots: &UnboundedSender<Vec<Claimed>>,
     ) -> Self {
         Self {
             session: shared.session("claim"),
@@ -182,12 +182,12 @@ impl Claims {
         jobs.sort_unstable_by_key(|job| (job.lease.priority, job.id));
         let size = jobs.len();
         add(&self.shared.counts().claimed, size);
-        for job in jobs {
-            room.fill(job.lease.lane);
-            // The slots outlive the claimer; were they gone, the lease would be found by a rescuer.
-            if let Err(unsent) = self.slots.send(job) {
-                self.shared.room.left(unsent.0.lease.lane);
-            }
+        jobs.iter().for_each(|job| room.fill(job.lease.lane));
+        // The slots outlive the claimer; were they gone, the lease would be found by a rescuer.
+        if size > 0
+            && let Err(unsent) = self.slots.send(jobs)
+        {
+            unsent.0.iter().for_each(|job| self.shared.room.left(job.lease.lane));
         }
         debug!(runner = %self.shared.name, size, "claimed");
         size

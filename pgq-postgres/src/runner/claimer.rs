@@ -94,7 +94,7 @@ impl Claimer {
                 }
                 0 if told_of.is_none() => self.idle.found_nothing(),
                 all if all == free => {
-                    if free >= LARGE_CLAIM {
+                    if free >= LARGE_CLAIM && !self.claims.shared.in_a_crowd() {
                         self.claims.together.second.notify_one();
                     }
                     self.idle.found_all(&self.claims.shared, &mut self.claims.session).await?;

@@ -39,7 +39,7 @@ async fn drain_all(shared: &Arc<Shared>) -> Result<Vec<Drained>, Error> {
     let mut settler = Settler::new(shared.clone(), ends);
     let mut drained = Vec::new();
     while claimer.claim_one().await? {
-        while let Ok(job) = claimed.try_recv() {
+        for job in std::iter::from_fn(|| claimed.try_recv().ok()).flatten() {
             drained.push(drain_one(shared, job, &mut settler).await);
         }
         if drained.len() >= MOST_ATTEMPTS {

@@ -21,14 +21,11 @@ use super::suspect::{self, ALONE_FROM};
 /// taken for quicker than they are; another runner may have a slot.
 const SLOT_PATIENCE: Duration = Duration::from_millis(150);
 
-/// How many jobs are taken over at a time.
-const BATCH: usize = 1000;
-
 /// Performs claimed jobs, as many at a time as there are slots. Ends when the claimer has ended and every job
 /// that was handed over has.
 pub(crate) async fn execute(
     shared: Arc<Shared>,
-    claimed: UnboundedReceiver<Claimed>,
+    claimed: UnboundedReceiver<Vec<Claimed>>,
     ends: UnboundedSender<ToSettle>,
 ) {
     let slots = Arc::new(Slots::new(shared.settings.slots));
@@ -37,7 +34,7 @@ pub(crate) async fn execute(
 
 struct Executor {
     hands: Hands,
-    claimed: UnboundedReceiver<Claimed>,
+    claimed: UnboundedReceiver<Vec<Claimed>>,
     slots: Arc<Slots>,
     /// One for each slot at work.
     tasks: JoinSet<()>,
@@ -46,16 +43,15 @@ struct Executor {
 impl Executor {
     async fn run(mut self) {
         let stop = self.hands.shared.handle.stop.clone();
-        let mut batch = Vec::new();
         loop {
             let stalled_at = self.slots.waits_since().map(|since| since + SLOT_PATIENCE);
             tokio::select! {
-                received = self.claimed.recv_many(&mut batch, BATCH) => if received == 0 { break },
+                claimed = self.claimed.recv() => match claimed {
+                    Some(jobs) => self.start(jobs).await,
+                    None => break,
+                },
                 () = stop.cancelled(), if stalled_at.is_some() => self.give_back_waiting(),
                 () = until(stalled_at) => self.look_for_stall(),
-            }
-            for job in batch.drain(..) {
-                self.start(job).await;
             }
             while self.tasks.try_join_next().is_some() {}
         }
@@ -64,11 +60,22 @@ impl Executor {
         all_ended(&mut self.tasks).await;
     }
 
-    /// Gives that job a slot, or lets it wait for one.
-    async fn start(&mut self, job: Claimed) {
-        if job.lease.crashes >= ALONE_FROM {
-            self.run_alone(job).await;
-        } else if let Some((slot, job)) = self.slots.take_or_wait(job) {
+    /// Gives these jobs slots, or lets them wait for one.
+    async fn start(&mut self, jobs: Vec<Claimed>) {
+        let mut together = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            if job.lease.crashes < ALONE_FROM {
+                together.push(job);
+            } else {
+                self.start_together(&mut together);
+                self.run_alone(job).await;
+            }
+        }
+        self.start_together(&mut together);
+    }
+
+    fn start_together(&mut self, jobs: &mut Vec<Claimed>) {
+        for (slot, job) in self.slots.take_or_wait(jobs) {
             self.tasks.spawn(work(self.hands.clone(), slot, job));
         }
     }
@@ -103,8 +110,8 @@ impl Executor {
         };
         let crowded = async {
             sleep_until(patience_ends.into()).await;
-            while let Some(other) = claimed.recv().await {
-                hands.give_back(other);
+            while let Some(others) = claimed.recv().await {
+                others.into_iter().for_each(|other| hands.give_back(other));
             }
             // The claimer has ended; the job has not.
             std::future::pending::<()>().await;

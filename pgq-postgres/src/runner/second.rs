@@ -46,7 +46,7 @@ async fn dear_look(claims: &Claims) {
     }
 }
 
-/// Claims until there is less than it asks for, and no look goes on.
+/// Claims until there is less than it asks for or a crowd of runners, and no look goes on.
 async fn while_plenty(claims: &mut Claims) -> Result<(), sqlx::Error> {
     let shared = claims.shared.clone();
     // Queues with a limit have one session: two could claim the same free place.
@@ -54,7 +54,8 @@ async fn while_plenty(claims: &mut Claims) -> Result<(), sqlx::Error> {
         match Reserved::of(&shared) {
             Some(room) => {
                 let free = room.jobs();
-                if claims.claim(room).await? < free && !claims.looks() {
+                let plenty = claims.claim(room).await? == free && !shared.in_a_crowd();
+                if !plenty && !claims.looks() {
                     break;
                 }
             }

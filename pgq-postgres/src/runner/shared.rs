@@ -74,6 +74,9 @@ pub(crate) struct Shared {
     pub(crate) rest: CancellationToken,
 }
 
+/// More runners than large claims that are made at a time.
+const CROWD: u32 = 3;
+
 impl Shared {
     pub(crate) fn statements(&self) -> &Statements {
         self.settings.schema.statements()
@@ -86,6 +89,11 @@ impl Shared {
     /// The queue of a notification that no claim has gone by.
     pub(crate) fn take_told_of(&self) -> Option<&str> {
         self.queues.get(self.told_of.swap(NONE, Relaxed)).map(String::as_str)
+    }
+
+    /// Whether so many runners share all of this one's work that a large claim has others beside it anyway.
+    pub(crate) fn in_a_crowd(&self) -> bool {
+        self.alike.load(Relaxed) >= CROWD
     }
 
     pub(crate) fn stopping(&self) -> bool {

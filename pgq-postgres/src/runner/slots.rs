@@ -28,15 +28,14 @@ impl Slots {
         Self { most, state: Mutex::default() }
     }
 
-    /// A slot for that job; none if all are at work, one of which will come for it.
-    pub(crate) fn take_or_wait(self: &Arc<Self>, job: Claimed) -> Option<(Slot, Claimed)> {
+    /// Slots for the first of these jobs, as far as any are free. The rest waits until one at work comes for it, so that
+    /// the first slot that begins finds work enough already.
+    pub(crate) fn take_or_wait(self: &Arc<Self>, jobs: &mut Vec<Claimed>) -> Vec<(Slot, Claimed)> {
         let mut state = self.lock();
-        if state.at_work == self.most {
-            state.waiting.push_back(job);
-            return None;
-        }
-        state.at_work += 1;
-        Some((Slot { slots: self.clone(), free: false }, job))
+        let free = (self.most - state.at_work).min(jobs.len());
+        state.waiting.extend(jobs.drain(free..));
+        state.at_work += free;
+        jobs.drain(..).map(|job| (Slot { slots: self.clone(), free: false }, job)).collect()
     }
 
     /// When the job was claimed that has waited longest.

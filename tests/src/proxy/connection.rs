@@ -1,6 +1,5 @@
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -125,7 +124,10 @@ async fn downwards(
         let doomed =
             observer.loss().as_ref().filter(|loss| loss.session == session).map(|loss| loss.tag.clone());
         let outgoing = replies.outgoing(doomed.as_deref());
-        observer.statements.fetch_add(replies.completed(), Relaxed);
+        let completed = replies.completed();
+        if completed > 0 {
+            *observer.statements().entry(session.to_owned()).or_default() += completed;
+        }
         match outgoing {
             Some(bytes) => {
                 throttle(weather, bytes.len()).await;
