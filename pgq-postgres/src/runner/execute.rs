@@ -61,20 +61,18 @@ impl Executor {
     }
 
     /// Gives these jobs slots, or lets them wait for one.
-    async fn start(&mut self, jobs: Vec<Claimed>) {
-        let mut together = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            if job.lease.crashes < ALONE_FROM {
-                together.push(job);
-            } else {
-                self.start_together(&mut together);
-                self.run_alone(job).await;
-            }
+    async fn start(&mut self, mut jobs: Vec<Claimed>) {
+        while let Some(n) = jobs.iter().position(|job| job.lease.crashes >= ALONE_FROM) {
+            let mut behind = jobs.split_off(n + 1);
+            let suspect = jobs.remove(n);
+            self.start_together(jobs);
+            self.run_alone(suspect, &mut behind).await;
+            jobs = behind;
         }
-        self.start_together(&mut together);
+        self.start_together(jobs);
     }
 
-    fn start_together(&mut self, jobs: &mut Vec<Claimed>) {
+    fn start_together(&mut self, jobs: Vec<Claimed>) {
         for (slot, job) in self.slots.take_or_wait(jobs) {
             self.tasks.spawn(work(self.hands.clone(), slot, job));
         }
@@ -95,8 +93,8 @@ impl Executor {
     }
 
     /// The whole runner for that job, which was aboard several crashes. Nothing is claimed until it has ended; what was
-    /// claimed before goes to other runners if that takes long.
-    async fn run_alone(&mut self, job: Claimed) {
+    /// claimed before and comes behind it goes to other runners if that takes long.
+    async fn run_alone(&mut self, job: Claimed, behind: &mut Vec<Claimed>) {
         let Self { hands, claimed, tasks, .. } = self;
         let closed = ClosedRoom::of(&hands.shared);
         let patience_ends = job.lease.claimed_at + SLOT_PATIENCE;
@@ -110,6 +108,7 @@ impl Executor {
         };
         let crowded = async {
             sleep_until(patience_ends.into()).await;
+            behind.drain(..).for_each(|other| hands.give_back(other));
             while let Some(others) = claimed.recv().await {
                 others.into_iter().for_each(|other| hands.give_back(other));
             }

@@ -30,12 +30,12 @@ impl Slots {
 
     /// Slots for the first of these jobs, as far as any are free. The rest waits until one at work comes for it, so that
     /// the first slot that begins finds work enough already.
-    pub(crate) fn take_or_wait(self: &Arc<Self>, jobs: &mut Vec<Claimed>) -> Vec<(Slot, Claimed)> {
+    pub(crate) fn take_or_wait(self: &Arc<Self>, mut jobs: Vec<Claimed>) -> Vec<(Slot, Claimed)> {
         let mut state = self.lock();
         let free = (self.most - state.at_work).min(jobs.len());
         state.waiting.extend(jobs.drain(free..));
         state.at_work += free;
-        jobs.drain(..).map(|job| (Slot { slots: self.clone(), free: false }, job)).collect()
+        jobs.into_iter().map(|job| (Slot { slots: self.clone(), free: false }, job)).collect()
     }
 
     /// When the job was claimed that has waited longest.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pgq_postgres::{Admin, Cancelled, Context, Enqueue, Job, JobResult, Perform, Runner};
-use pgq_tests::{Action, Ran, Running, Step, count, states, with_database};
+use pgq_postgres::{Admin, Cancelled, Context, Enqueue, Job, JobResult, Perform, Runner, enqueue_all};
+use pgq_tests::{Action, Ran, Running, Step, count, states, until_asleep, with_database};
 use sqlx::PgPool;
 use tokio::sync::Barrier;
 
@@ -220,6 +220,41 @@ async fn far_more_jobs_than_slots_that_panic_hang_or_block_leave_every_slot_free
         let (counts, rest) = running.stop().await;
         // One that blocks ends late, and well.
         assert_eq!((counts.discarded, counts.completed, rest), (240, 48, vec![]));
+    })
+    .await;
+}
+
+/// Performs a backlog by so many runners, that know of each other; how many of them had a second session that claims.
+async fn second_sessions(pool: &PgPool, db: &pgq_devdb::Database, runners: usize) -> i64 {
+    const JOBS: i64 = 20_000;
+    let often = Duration::from_millis(500);
+    let running: Vec<_> =
+        (0..runners).map(|_| Running::start_with(db, |runner| runner.heartbeat_interval(often))).collect();
+    until_asleep(pool, runners as i64).await;
+    let told = "pgq.runners where heartbeat_at > (select max(started_at) from pgq.runners)";
+    while count(pool, told).await < runners as i64 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    enqueue_all(pool, (0..JOBS).map(Step::succeed)).await.unwrap();
+    while states(pool).await.iter().any(|(state, _)| state != "completed") {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let second = "pg_stat_activity where application_name = 'pgq claim 2' and datname = current_database()";
+    let sessions = count(pool, second).await;
+    let mut completed = 0;
+    for running in running {
+        completed += running.stop().await.0.completed;
+    }
+    assert_eq!(completed, JOBS as u64);
+    sessions
+}
+
+#[tokio::test]
+async fn a_runner_alone_claims_on_two_sessions_and_each_of_three_on_one() {
+    with_database(async |db| {
+        let pool = db.pool();
+        assert_eq!(second_sessions(&pool, db, 1).await, 1);
+        assert_eq!(second_sessions(&pool, db, 3).await, 0);
     })
     .await;
 }

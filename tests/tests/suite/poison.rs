@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pgq_devdb::Database;
 use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, Runner};
-use pgq_tests::{Action, Step, states, with_database};
+use pgq_tests::{Action, Running, Step, states, with_database};
 use sqlx::{PgPool, query, query_as};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -176,6 +176,32 @@ async fn after_two_crashes_a_job_runs_with_nothing_else_in_its_runner() {
         assert_eq!(states(&pool).await, []);
         assert_eq!(crowd.beside_suspect.load(SeqCst), 0, "a suspect runs alone");
         assert!(crowd.beside_anybody.load(SeqCst) > 0, "others do not, nor after one crash");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_claimed_with_a_suspect_does_not_wait_for_its_end() {
+    with_database(async |db| {
+        let pool = db.pool();
+        const BEHIND: u64 = 10;
+        let mut tx = pool.begin().await.unwrap();
+        Step::of(0, Action::Gate).enqueue(&mut *tx).await.unwrap();
+        query("update pgq.ready set crashes = 2").execute(&mut *tx).await.unwrap();
+        for n in 1..=BEHIND {
+            Step::succeed(n as i64).enqueue(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let suspects = Running::start(db);
+        suspects.until(|counts| counts.released == BEHIND).await;
+        assert_eq!(suspects.handle.counts().claimed, BEHIND + 1, "all in one claim");
+        let other = Running::start(db);
+        other.until(|counts| counts.completed == BEHIND).await;
+        suspects.probe.open_gate(1);
+        suspects.until(|counts| counts.completed == 1).await;
+        other.stop().await;
+        suspects.stop().await;
+        assert_eq!(states(&pool).await, []);
     })
     .await;
 }
