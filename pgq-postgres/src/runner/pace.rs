@@ -10,8 +10,10 @@ const WINDOW: Duration = Duration::from_millis(10);
 const BRISK_FROM: f64 = 0.7;
 const BRISK_UNTIL: f64 = 0.35;
 
-/// How long to wait before looking again while jobs come briskly.
-pub(crate) const LINGER: Duration = Duration::from_millis(1);
+/// How long to wait before looking again while jobs come briskly: until the timer's next tick. It counts in milliseconds, and
+/// a sleep of one takes almost two. At 1,000 jobs a second a job waited 1.6 ms (p99 2.9) with that and waits 1.4 (1.9) with
+/// this, for a tenth more of the server's time.
+pub(crate) const LINGER: Duration = Duration::from_micros(100);
 
 /// How quickly jobs come. Where they come briskly, looking every millisecond costs less than being notified of each,
 /// on both sides.
