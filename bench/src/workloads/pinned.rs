@@ -30,7 +30,7 @@ pub(crate) const ABOUT: &str = "As steady, with handlers that do nothing, while 
 const RATE: u64 = 4000;
 
 /// For how long, in seconds.
-const SECONDS: u64 = 60;
+const SECONDS: u64 = 900;
 
 /// How many points the chart has, and the parts of the run of which the first and the last are compared.
 const POINTS: usize = 60;
