@@ -173,6 +173,13 @@ impl CaseResult {
         self.sides.first()
     }
 
+    /// Rounds more of the same case.
+    pub(crate) fn add_rounds(&mut self, more: Self) {
+        for (side, more) in self.sides.iter_mut().zip(more.sides) {
+            side.rounds.extend(more.rounds);
+        }
+    }
+
     /// Ours by that side: of the medians, and the smallest and largest of a round.
     pub(crate) fn ratio(&self, side: &Measured) -> Option<Spread> {
         let (ours, figure) = (self.ours()?, self.case.compared.figure());

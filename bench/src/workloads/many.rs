@@ -36,13 +36,23 @@ pub(crate) struct Flags {
     runners: u64,
 }
 
+/// The counts are compared with each other, so each round measures all of them.
 pub(crate) async fn run(harness: &mut Harness) -> Result<Vec<CaseResult>> {
     let jobs = harness.options.jobs.unwrap_or(JOBS);
-    let mut results = Vec::new();
-    for runners in COUNTS {
-        let flags = CaseFlags::default().with("jobs", jobs).with("runners", runners);
-        results.push(harness.run(Case::new(NAME, format!("{runners} processes"), flags)?).await?);
+    let rounds = std::mem::replace(&mut harness.options.rounds, 1);
+    let mut results: Vec<CaseResult> = Vec::new();
+    for round in 0..rounds {
+        for (n, runners) in COUNTS.into_iter().enumerate() {
+            let flags = CaseFlags::default().with("jobs", jobs).with("runners", runners);
+            let result = harness.run(Case::new(NAME, format!("{runners} processes"), flags)?).await?;
+            if round == 0 {
+                results.push(result);
+            } else {
+                results[n].add_rounds(result);
+            }
+        }
     }
+    harness.options.rounds = rounds;
     Ok(results)
 }
 
