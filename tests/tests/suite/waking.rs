@@ -169,8 +169,7 @@ async fn a_runner_that_is_woken_for_a_job_behind_its_floor_finds_it_soon() {
     .await;
 }
 
-/// Waits until the runner has done what it does at its start and then once a minute.
-/// The wake that begins with listening is over: the claimer has polled well after it, and sleeps.
+/// Waits until the wake that begins with listening is over: the claimer has polled well after it, and sleeps.
 async fn until_quiet(pool: &sqlx::PgPool) {
     let polled = "pg_stat_activity c join pg_stat_activity l using (datname) \
                   where datname = current_database() and l.application_name = 'pgq listen' \
@@ -181,6 +180,7 @@ async fn until_quiet(pool: &sqlx::PgPool) {
     }
 }
 
+/// Waits until the runner has done what it does at its start and then once a minute.
 async fn until_maintained(pool: &sqlx::PgPool) {
     // The look for unserved kinds comes last, but for that at the clock, with which metrics follow.
     let looked = "pg_stat_activity where application_name = 'pgq maintain' and state = 'idle' \
