@@ -39,9 +39,10 @@ pub(crate) async fn schedule(shared: Arc<Shared>) {
     let mut scheduler = Scheduler { shared: shared.clone(), declared: false, left_out: Vec::new() };
     let stop = shared.handle.stop.clone();
     let mut backoff = Backoff::default();
-    loop {
+    while !stop.is_cancelled() {
+        // Not dropped half-way by a stop: what the database has fired would not be counted.
         let look =
-            tokio::select! { look = scheduler.look(&mut session) => look, () = stop.cancelled() => break };
+            tokio::select! { look = scheduler.look(&mut session) => look, () = shared.hurry() => break };
         let wait = match look {
             Ok(wait) => {
                 backoff.reset();
@@ -118,8 +119,10 @@ impl Scheduler {
         if let Some(ahead) = first.ahead() {
             return Ok(ahead.min(self.longest()) + SPREAD.mul_f64(fastrand::f64()));
         }
+        let shared = self.shared.clone();
         let mut fired = false;
-        for due in coming.iter().take_while(|schedule| schedule.ahead().is_none()) {
+        let due = coming.iter().take_while(|schedule| schedule.ahead().is_none());
+        for due in due.take_while(|_| !shared.stopping()) {
             fired |= self.fire(session, due).await?;
         }
         // What was fired, here or by another runner just now, ticks again, perhaps before all others.

@@ -36,9 +36,9 @@ pub(crate) async fn shut_down(running: Running, signals: &mut Signals) {
         error!(runner = %shared.name, "a handler blocks its thread and cannot be stopped: its job is left to a rescuer");
         drop(settler);
     }
-    // Nothing is lost with these: each statement of theirs is whole by itself.
     #[cfg(feature = "cron")]
-    drop(running.scheduler);
+    ended("scheduler", running.scheduler.await);
+    // Nothing is lost with these: each statement of theirs is whole by itself.
     drop((maintainer, listener));
     leave(rest, heartbeat).await;
     info!(runner = %shared.name, "stopped");

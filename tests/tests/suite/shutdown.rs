@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pgq_postgres::Enqueue;
+use pgq_postgres::{Enqueue, Schedule, Schedules};
 use pgq_tests::{Action, Running, Step, count, job, states, with_database};
 use sqlx::{PgPool, query_as, query_scalar};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -101,6 +101,27 @@ async fn until_stopping(pool: &PgPool) {
     while count(pool, listening).await > 0 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_runner_fires_while_it_is_told_to_stop_is_counted() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let patient = "alter function pgq.fire_schedule set lock_timeout = '1min'";
+        sqlx::query(patient).execute(&pool).await.unwrap();
+        let mut tx = pool.begin().await.unwrap();
+        sqlx::query("lock table pgq.schedule_ticks in share mode").execute(&mut *tx).await.unwrap();
+        let every_second = Schedule::new("every-second", "* * * * * *", Step::succeed(1)).unwrap();
+        Schedules::new(&pool).put(every_second).await.unwrap();
+        let running = Running::start(db);
+        until_blocked(&pool, "pgq schedule").await;
+        running.handle.stop();
+        until_stopping(&pool).await;
+        tx.rollback().await.unwrap();
+        let (counts, _) = running.stop().await;
+        assert_eq!((counts.fired, count(&pool, "pgq.schedule_ticks").await), (1, 1));
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
