@@ -27,51 +27,86 @@ const STRANGERS_INTERVAL: Duration = Duration::from_secs(5);
 const STRANGERS_SHARE: u32 = 20;
 
 /// Compares, rescues and prunes, on a session of its own so that none of it delays a claim or a settle.
-pub(crate) async fn maintain(shared: Arc<Shared>, together: Arc<Together>) {
-    let mut session = shared.session("maintain");
-    let stop = shared.handle.stop.clone();
-    let mut sampler = Sampler::new();
-    let prune_interval = shared.settings.prune_interval;
-    let mut next_prune = Instant::now() + prune_interval.mul_f64(fastrand::f64());
-    let mut next_rescue = Instant::now();
-    let mut next_comparison = Instant::now();
-    let mut unparked = false;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            () = shared.suspicion.notified() => next_rescue = Instant::now(),
-            () = together.doubt.notified() => next_comparison = Instant::now(),
-            () = sleep_until(next_prune.min(next_rescue).min(next_comparison).min(sampler.next())) => {}
+pub(crate) struct Maintainer {
+    shared: Arc<Shared>,
+    together: Arc<Together>,
+    session: Session,
+    sampler: Sampler,
+    unparked: bool,
+    next_comparison: Instant,
+    next_rescue: Instant,
+    next_prune: Instant,
+}
+
+impl Maintainer {
+    pub(crate) fn new(shared: Arc<Shared>, together: Arc<Together>) -> Self {
+        let now = Instant::now();
+        Self {
+            session: shared.session("maintain"),
+            sampler: Sampler::new(),
+            unparked: false,
+            next_comparison: now,
+            next_rescue: now,
+            next_prune: now + shared.settings.prune_interval.mul_f64(fastrand::f64()),
+            shared,
+            together,
         }
-        if Instant::now() >= next_comparison {
-            next_comparison = Instant::now() + compare(&shared, &together, &mut session).await;
+    }
+
+    pub(crate) async fn run(mut self) {
+        let shared = self.shared.clone();
+        while !shared.stopping() {
+            tokio::select! {
+                () = shared.handle.stop.cancelled() => break,
+                () = shared.suspicion.notified() => self.next_rescue = Instant::now(),
+                () = self.together.doubt.notified() => self.next_comparison = Instant::now(),
+                () = sleep_until(self.next()) => {}
+            }
+            // Not dropped half-way by a stop: what was rescued would not be counted.
+            tokio::select! { () = self.round() => {}, () = shared.hurry() => break }
         }
-        if !unparked {
-            match unpark(&shared, &mut session).await {
-                Ok(()) => unparked = true,
+        self.session.close().await;
+    }
+
+    fn next(&self) -> Instant {
+        self.next_prune.min(self.next_rescue).min(self.next_comparison).min(self.sampler.next())
+    }
+
+    /// Does what is due.
+    async fn round(&mut self) {
+        let shared = self.shared.clone();
+        let session = &mut self.session;
+        let due = |next: Instant| Instant::now() >= next && !shared.stopping();
+        if due(self.next_comparison) {
+            self.next_comparison = Instant::now() + compare(&shared, &self.together, session).await;
+        }
+        if !self.unparked {
+            match unpark(&shared, session).await {
+                Ok(()) => self.unparked = true,
                 Err(error) => shared.survived("unpark", &error),
             }
         }
-        if Instant::now() >= next_rescue {
-            next_rescue = Instant::now() + RESCUE_INTERVAL;
-            if let Err(error) = rescue(&shared, &mut session).await {
+        if due(self.next_rescue) {
+            self.next_rescue = Instant::now() + RESCUE_INTERVAL;
+            if let Err(error) = rescue(&shared, session).await {
                 shared.survived("rescue", &error);
             }
-            if let Err(error) = tell_unserved(&shared, &mut session).await {
+            if let Err(error) = tell_unserved(&shared, session).await {
                 shared.survived("unserved", &error);
             }
         }
-        if Instant::now() >= next_prune {
-            next_prune = Instant::now() + prune_interval;
-            if let Err(error) = prune(&shared, &mut session).await {
+        if due(self.next_prune) {
+            self.next_prune = Instant::now() + shared.settings.prune_interval;
+            if let Err(error) = prune(&shared, session).await {
                 shared.survived("prune", &error);
             }
         }
-        if let Err(error) = sampler.sample(&shared, &mut session).await {
+        if due(self.sampler.next())
+            && let Err(error) = self.sampler.sample(&shared, session).await
+        {
             shared.survived("sample", &error);
         }
     }
-    session.close().await;
 }
 
 /// Gives back what this runner does not know, and returns how long until the next time. A runner that may be taken for dead

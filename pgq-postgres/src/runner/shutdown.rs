@@ -38,8 +38,8 @@ pub(crate) async fn shut_down(running: Running, signals: &mut Signals) {
     }
     #[cfg(feature = "cron")]
     ended("scheduler", running.scheduler.await);
-    // Nothing is lost with these: each statement of theirs is whole by itself.
-    drop((maintainer, listener));
+    ended("maintainer", maintainer.await);
+    drop(listener);
     leave(rest, heartbeat).await;
     info!(runner = %shared.name, "stopped");
 }

@@ -20,7 +20,7 @@ use super::heartbeat;
 use super::ledger::Ledger;
 use super::listen::listen;
 use super::liveness::Liveness;
-use super::maintain::maintain;
+use super::maintain::Maintainer;
 use super::room::Room;
 use super::running::RunningJobs;
 #[cfg(feature = "cron")]
@@ -139,7 +139,7 @@ impl Started {
             second: part(second(claims.second())),
             claimer: part(Claimer::new(claims).run()),
             listener: shared.settings.listen.then(|| part(listen(shared.clone()))),
-            maintainer: part(maintain(shared.clone(), together)),
+            maintainer: part(Maintainer::new(shared.clone(), together).run()),
             #[cfg(feature = "cron")]
             scheduler: part(schedule(shared.clone())),
             executor: part(execute(shared.clone(), claimed, to_settler)),

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use pgq_postgres::Enqueue;
-use pgq_tests::{Action, Ran, Running, Step, count, lease_each, setting, states, with_database};
-
-use sqlx::Executor;
+use pgq_postgres::{Enqueue, Runner};
+use pgq_tests::{
+    Action, Proxy, Ran, Running, Step, count, lease_each, setting, states, until_asleep, with_database,
+};
+use sqlx::{Executor, PgPool};
 
 use crate::worker::Worker;
 
@@ -75,6 +76,21 @@ async fn handlers_that_block_all_threads_do_not_make_a_runner_look_dead() {
     .await;
 }
 
+/// Gives each ready job to a runner of its own that died long ago. Their ids are the hashes of 1, 2, and so on.
+async fn lease_to_the_dead(pool: &PgPool) {
+    let mut tx = pool.begin().await.unwrap();
+    tx.execute(
+        "insert into pgq.runners (id, name, heartbeat_at, heartbeat_every, library, slots, queues, kinds, versions) \
+         select md5(n::text)::uuid, n::text, now() - interval '1 hour', interval '1 s', '', 1, '{}', '{}', '{}' \
+         from generate_series(1, (select count(*) from pgq.ready)) n",
+    )
+    .await
+    .unwrap();
+    let lease = lease_each("true", "md5(row_number() over (order by id)::text)::uuid");
+    sqlx::query(sqlx::AssertSqlSafe(lease)).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 /// A runner may die, or its network, between the two statements of `complete_in`: the server keeps its lease locked
 /// until it notices, which can take hours.
 #[tokio::test]
@@ -84,16 +100,7 @@ async fn a_lease_that_is_locked_holds_up_no_other_rescue() {
         for n in 0..2 {
             Step::succeed(n).enqueue(&pool).await.unwrap();
         }
-        // Two runners that died long ago, each with one job.
-        pool.execute(
-            "insert into pgq.runners (id, name, heartbeat_at, heartbeat_every, library, slots, queues, kinds, versions) \
-             select md5(n::text)::uuid, n::text, now() - interval '1 hour', interval '1 s', '', 1, '{}', '{}', '{}' \
-             from generate_series(1, 2) n",
-        )
-        .await
-        .unwrap();
-        let lease = lease_each("true", "md5(row_number() over (order by id)::text)::uuid");
-        sqlx::query(sqlx::AssertSqlSafe(lease)).execute(&pool).await.unwrap();
+        lease_to_the_dead(&pool).await;
         let mut stuck = pool.begin().await.unwrap();
         stuck.execute("select from pgq.leases where runner_id = md5('1')::uuid for update").await.unwrap();
         let beat = Duration::from_millis(200);
@@ -103,6 +110,28 @@ async fn a_lease_that_is_locked_holds_up_no_other_rescue() {
         assert_eq!(running.ran().await, Ran { n: 0, attempt: 2 });
         let (counts, _) = running.stop().await;
         assert_eq!((counts.rescued, counts.completed), (2, 2));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_runner_rescues_while_it_is_told_to_stop_is_counted() {
+    with_database(async |db| {
+        let pool = db.pool();
+        let proxy = Proxy::start(db.url()).await;
+        let beat = Duration::from_millis(500);
+        let settings = |runner: Runner| runner.queues(["other"]).heartbeat_interval(beat).pool(proxy.pool());
+        let running = Running::start_with(db, settings);
+        until_asleep(&pool, 1).await;
+        proxy.delay(beat / 5);
+        Step::succeed(1).enqueue(&pool).await.unwrap();
+        lease_to_the_dead(&pool).await;
+        while count(&pool, "pgq.ready").await == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        // The runner does not know yet that its rescue is committed.
+        let (counts, _) = running.stop().await;
+        assert_eq!(counts.rescued, 1);
     })
     .await;
 }
