@@ -51,20 +51,24 @@ pub async fn job(pool: &PgPool, id: impl Into<JobId>) -> Option<(String, i16, Op
     sqlx::query_as(query).bind(id.into().0).fetch_optional(pool).await.unwrap()
 }
 
+/// Waits until that holds. Looks every 2 ms: of most that tests wait for, the server gives no signal. A test has its limit of
+/// time from [`with_database`].
+pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    while !holds().await {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
 /// Waits until that job is in that state.
 pub async fn until_state(pool: &PgPool, id: impl Into<JobId>, state: &str) {
     let id = id.into();
-    while job(pool, id).await.is_none_or(|(now, ..)| now != state) {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    until(async || job(pool, id).await.is_some_and(|(now, ..)| now == state)).await;
 }
 
 /// Waits until so many sessions of this database wait for a lock.
 pub async fn until_locked(pool: &PgPool, sessions: i64) {
     const LOCKED: &str = "pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
-    while count(pool, LOCKED).await < sessions {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    until(async || count(pool, LOCKED).await >= sessions).await;
 }
 
 /// Waits until as many runners sleep, and listen for what wakes them.
@@ -72,9 +76,7 @@ pub async fn until_asleep(pool: &PgPool, runners: i64) {
     let listening = "pg_stat_activity where application_name = 'pgq listen' and query like 'LISTEN%' \
                      and state = 'idle' and datname = current_database()";
     let sleeping = "(select distinct runner_id from pgq.sleepers where asleep) s";
-    while count(pool, sleeping).await < runners || count(pool, listening).await < runners {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    until(async || count(pool, sleeping).await >= runners && count(pool, listening).await >= runners).await;
 }
 
 /// A statement that takes ready jobs for which `condition` holds into a lease each, of the runner that `runner` says.

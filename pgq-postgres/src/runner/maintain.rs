@@ -80,7 +80,7 @@ impl Maintainer {
         if due(self.next_comparison) {
             self.next_comparison = Instant::now() + compare(&shared, &self.together, session).await;
         }
-        if !self.unparked {
+        if !self.unparked && !shared.stopping() {
             match unpark(&shared, session).await {
                 Ok(()) => self.unparked = true,
                 Err(error) => shared.survived("unpark", &error),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pgq_postgres::{Admin, Cancelled, Context, Enqueue, Job, JobError, JobId, JobResult, Perform, Runner};
 use pgq_tests::{
-    Action, Running, Step, count, job, setting, states, until_asleep, until_state, with_database,
+    Action, Running, Step, count, job, setting, states, until, until_asleep, until_state, with_database,
 };
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, query_as};
@@ -392,9 +392,7 @@ async fn wave(
         });
     }
     let answers = cancels.join_all().await;
-    while count(pool, "pgq.finished").await < i64::try_from(numbers.end).unwrap() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(async || count(pool, "pgq.finished").await >= i64::try_from(numbers.end).unwrap()).await;
     answers
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use pgq_postgres::{Enqueue, Schedule, Schedules};
-use pgq_tests::{Action, Ran, Running, Step, count, states, with_database};
+use pgq_tests::{Action, Ran, Running, Step, count, states, until, with_database};
 use sqlx::query_scalar;
 
 use crate::worker::Worker;
@@ -106,9 +106,7 @@ async fn a_worker_whose_clock_is_ten_years_off_behaves_the_same() {
             // Long enough for others to take a silent runner's jobs.
             tokio::time::sleep(Duration::from_millis(200 * 4)).await;
             shifted.open_gate(1).await;
-            while count(&pool, "pgq.leased").await > 0 {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
+            until(async || count(&pool, "pgq.leased").await == 0).await;
             shifted.signal("TERM");
             let (code, rest, log) = shifted.ended().await;
             assert_eq!((code, rest), (Some(0), vec!["stopped".to_owned()]), "{log}");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pgq_postgres::{Admin, Cancelled, Context, Enqueue, Job, JobResult, Perform, Runner, enqueue_all};
-use pgq_tests::{Action, Ran, Running, Step, count, states, until_asleep, with_database};
+use pgq_tests::{Action, Ran, Running, Step, count, states, until, until_asleep, with_database};
 use sqlx::PgPool;
 use tokio::sync::Barrier;
 
@@ -80,9 +80,7 @@ async fn a_limited_queue_never_runs_more_than_its_limit_while_others_use_the_oth
         let runner = runner.queues(["narrow", "wide"]).queue_limit("narrow", 2).slots(10).without_signals();
         let handle = runner.handle();
         let running = tokio::spawn(runner.run());
-        while handle.counts().completed < 400 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until(async || handle.counts().completed >= 400).await;
         handle.stop();
         running.await.unwrap().unwrap();
         let (narrow, wide) = (crowds.of("narrow"), crowds.of("wide"));
@@ -108,9 +106,7 @@ async fn a_place_that_becomes_free_is_filled_at_once() {
         let handle = runner.handle();
         let started = std::time::Instant::now();
         let running = tokio::spawn(runner.without_signals().run());
-        while handle.counts().completed < 200 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until(async || handle.counts().completed >= 200).await;
         println!("100 pairs in {:?}", started.elapsed());
         handle.stop();
         running.await.unwrap().unwrap();
@@ -133,9 +129,7 @@ async fn slow_jobs_do_not_hold_up_quick_ones_of_their_queue() {
         let running = Running::start_with(db, |runner| runner.slots(4));
         running.until(|counts| counts.completed == 500).await;
         // The slow ones are still held, and nothing else is left.
-        while states(&pool).await != [("running".to_owned(), 3)] {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until(async || states(&pool).await == [("running".to_owned(), 3)]).await;
         running.probe.open_gate(3);
         let (counts, ran) = running.stop().await;
         assert_eq!(counts.completed, 503);
@@ -232,13 +226,9 @@ async fn second_sessions(pool: &PgPool, db: &pgq_devdb::Database, runners: usize
         (0..runners).map(|_| Running::start_with(db, |runner| runner.heartbeat_interval(often))).collect();
     until_asleep(pool, runners as i64).await;
     let told = "pgq.runners where heartbeat_at > (select max(started_at) from pgq.runners)";
-    while count(pool, told).await < runners as i64 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(async || count(pool, told).await >= runners as i64).await;
     enqueue_all(pool, (0..JOBS).map(Step::succeed)).await.unwrap();
-    while states(pool).await.iter().any(|(state, _)| state != "completed") {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(async || states(pool).await.iter().all(|(state, _)| state == "completed")).await;
     let second = "pg_stat_activity where application_name = 'pgq claim 2' and datname = current_database()";
     let sessions = count(pool, second).await;
     let mut completed = 0;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pgq_postgres::{Enqueue, Runner};
 use pgq_tests::{
-    Action, Proxy, Ran, Running, Step, count, lease_each, setting, states, until_asleep, with_database,
+    Action, Proxy, Ran, Running, Step, count, lease_each, setting, states, until, until_asleep, with_database,
 };
 use sqlx::{Executor, PgPool};
 
@@ -126,9 +126,7 @@ async fn what_a_runner_rescues_while_it_is_told_to_stop_is_counted() {
         proxy.delay(beat / 5);
         Step::succeed(1).enqueue(&pool).await.unwrap();
         lease_to_the_dead(&pool).await;
-        while count(&pool, "pgq.ready").await == 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until(async || count(&pool, "pgq.ready").await > 0).await;
         // The runner does not know yet that its rescue is committed.
         let (counts, _) = running.stop().await;
         assert_eq!(counts.rescued, 1);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, Runner, RunnerHandle};
-use pgq_tests::{Action, Running, Step, count, with_database};
+use pgq_tests::{Action, Running, Step, count, until, with_database};
 use sqlx::{PgPool, query_as};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -148,9 +148,7 @@ async fn old_and_new_programs_work_side_by_side() {
         for _ in 0..5 {
             enqueue_all(&pool, 60).await;
         }
-        while count(&pool, "pgq.jobs").await > 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until(async || count(&pool, "pgq.jobs").await == 0).await;
         let (old, new) = (old.stop().await, new.stop().await);
         let number = |all: &[&str], what| all.iter().filter(|report| **report == what).count();
         let shared = number(&new, "old ship by the new program");
@@ -182,9 +180,7 @@ async fn until_looked(pool: &PgPool, runners: i64) {
     let looked = "pg_stat_activity where application_name = 'pgq maintain' \
                   and (query like '-- Kinds and%' or query like '-- What the data%') \
                   and state = 'idle' and datname = current_database()";
-    while count(pool, looked).await < runners {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(async || count(pool, looked).await >= runners).await;
 }
 
 #[tokio::test]
@@ -201,9 +197,7 @@ async fn a_kind_that_nobody_serves_is_told() {
             let old = Program::old(&pool);
             let handle = old.handle.clone();
             // That the server has answered does not mean that the runner has read it.
-            while handle.counts().unserved_kinds == 0 {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
+            until(async || handle.counts().unserved_kinds > 0).await;
             old.stop().await;
             assert_eq!(handle.counts().unserved_kinds, 2, "a kind, and a version of another");
             String::from_utf8(log.0.lock().unwrap().clone()).unwrap()

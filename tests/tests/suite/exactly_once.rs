@@ -8,7 +8,7 @@ use pgq_postgres::{
     Attempt, Context, DatabaseContext, Enqueue, Error, Job, JobError, JobId, JobResult, Perform, Run, Runner,
     RunnerCounts,
 };
-use pgq_tests::{Effect, count, job, setting, states, with_database};
+use pgq_tests::{Effect, count, job, setting, states, until_state, with_database};
 use serde::{Deserialize, Serialize};
 use sqlx::{Executor, PgPool, query, query_as, query_scalar};
 use tokio::sync::Semaphore;
@@ -141,9 +141,7 @@ async fn the_effect_and_the_completion_appear_together() {
         let pool = db.pool();
         let mut bank = Bank::open(db, |runner| runner).await;
         let id = charge(&pool, Then::WaitAndComplete).await;
-        while job(&pool, id).await.is_none_or(|(state, ..)| state != "running") {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_state(&pool, id, "running").await;
         assert_eq!(count(&pool, "effects").await, 0);
         bank.teller.gate.add_permits(1);
         // Both or neither, at any moment: one statement sees one moment.
@@ -187,9 +185,7 @@ async fn a_lost_lease_takes_the_effect_with_it() {
         let pool = db.pool();
         let mut bank = Bank::open(db, |runner| runner).await;
         let id = charge(&pool, Then::WaitAndComplete).await;
-        while job(&pool, id).await.is_none_or(|(state, ..)| state != "running") {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_state(&pool, id, "running").await;
         // What a rescuer does while this runner does not notice.
         pool.execute(
             "with l as (delete from pgq.leases returning *) insert into pgq.ready (id, shape, priority, version, \

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use pgq_postgres::{Admin, Context, Enqueue, Job, JobId, JobResult, Perform};
-use pgq_tests::{Action, Running, Step, count, job, until_state, with_database};
+use pgq_tests::{Action, Running, Step, count, job, until, until_state, with_database};
 use sqlx::{Executor, PgPool, query, query_as, query_scalar};
 
 use crate::worker::Worker;
@@ -169,9 +169,7 @@ async fn finished_jobs_are_kept_for_the_age_of_their_state_and_then_pruned_with_
         let young: Vec<i64> = query_scalar(young).fetch_one(&pool).await.unwrap();
         let running =
             Running::start_with(db, |runner| keep(runner).prune_interval(Duration::from_millis(20)));
-        while count(&pool, "pgq.finished").await > 6 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(async || count(&pool, "pgq.finished").await <= 6).await;
         running.stop().await;
         let left: Vec<i64> =
             query_scalar("select id from pgq.finished order by id").fetch_all(&pool).await.unwrap();
@@ -221,9 +219,7 @@ async fn two_thousand_old_jobs_are_pruned_by_two_runners_at_once() {
         let start =
             || Running::start_with(db, |runner| runner.prune_interval(Duration::from_millis(20)));
         let (one, two) = (start(), start());
-        while count(&pool, "pgq.finished").await > 1 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(async || count(&pool, "pgq.finished").await <= 1).await;
         let ((one, _), (two, _)) = (one.stop().await, two.stop().await);
         assert_eq!((one.database_errors, two.database_errors), (0, 0));
     })

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use pgq_postgres::{Enqueue, Runner};
-use pgq_tests::{Action, Proxy, Ran, Running, Step, count, states, with_database};
+use pgq_tests::{Action, Proxy, Ran, Running, Step, count, states, until, with_database};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor, query_as};
 
@@ -149,9 +149,7 @@ async fn connections_that_break_all_the_time_neither_lose_nor_repeat_a_job() {
             tokio::time::sleep(Duration::from_millis(pause)).await;
             proxy.cut();
         }
-        while count(&pool, "pgq.jobs").await > 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until(async || count(&pool, "pgq.jobs").await == 0).await;
         let (counts, ran) = running.stop().await;
         println!("{counts:?}");
         let attempts = |n| (1..=if fails_first(n) { 2 } else { 1 }).map(move |attempt| Ran { n, attempt });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use pgq_postgres::telemetry::{JOBS_BUCKETS, METRICS, MetricKind, SECONDS_BUCKETS};
 use pgq_postgres::{Admin, Enqueue, Missed, Schedule, Schedules, Unique, enqueue_all};
-use pgq_tests::{Action, Running, Step, count, lease_each, until_state, with_database};
+use pgq_tests::{Action, Running, Step, count, lease_each, until, until_state, with_database};
 use sqlx::{PgPool, query};
 
 /// Collects what this thread tells.
@@ -28,12 +28,6 @@ fn value(told: &PrometheusHandle, series: &str) -> Option<f64> {
 /// The same of the jobs that tests run.
 fn of_steps(told: &PrometheusHandle, name: &str) -> Option<f64> {
     value(told, &format!("{name}{{queue=\"step\",kind=\"step\"}}"))
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }
 
 #[tokio::test]
@@ -67,7 +61,7 @@ async fn what_becomes_of_jobs_is_counted_by_queue_and_kind() {
         assert_eq!(value(&told, "pgq_slots_used"), Some(1.0));
         assert_eq!(value(&told, "pgq_slots"), Some(20.0));
         // What queues hold is looked at beside all else, and not before other upkeep is done.
-        until(|| told.render().contains("pgq_queue_depth{")).await;
+        until(async || told.render().contains("pgq_queue_depth{")).await;
         running.stop_now().await;
         for (name, times) in [
             ("pgq_enqueued_total", 7.0),
@@ -137,13 +131,13 @@ async fn what_befalls_runners_is_counted() {
         running.ran().await;
         query("delete from pgq.leases").execute(&pool).await.unwrap();
         running.probe.open_gate(1);
-        until(|| value(&told, "pgq_lease_lost_total") == Some(1.0)).await;
+        until(async || value(&told, "pgq_lease_lost_total") == Some(1.0)).await;
         leave_to_a_rescuer(&pool).await;
-        until(|| value(&told, "pgq_rescued_total") == Some(1.0)).await;
+        until(async || value(&told, "pgq_rescued_total") == Some(1.0)).await;
         let kill = "select pg_terminate_backend(pid) from pg_stat_activity \
                     where application_name = 'pgq heartbeat' and datname = current_database()";
         query(kill).execute(&pool).await.unwrap();
-        until(|| value(&told, "pgq_database_errors_total") >= Some(1.0)).await;
+        until(async || value(&told, "pgq_database_errors_total") >= Some(1.0)).await;
         running.stop_now().await;
     })
     .await;
@@ -204,7 +198,7 @@ async fn the_depth_and_the_latency_of_queues_are_sampled_and_never_counted_witho
         enqueue_all(&pool, (0..10_500).map(|n| Step::succeed(n).queue("long"))).await.unwrap();
         let running = Running::start_with(db, |runner| runner.queues(["step", "long", "empty"]));
         let of = |name: &str, queue: &str| value(&told, &format!("{name}{{queue=\"{queue}\"}}"));
-        until(|| of("pgq_queue_depth", "step").is_some()).await;
+        until(async || of("pgq_queue_depth", "step").is_some()).await;
         let depths = ["step", "long", "empty"].map(|queue| of("pgq_queue_depth", queue));
         assert_eq!(depths, [Some(3.0), Some(10_000.0), Some(0.0)]);
         let latency = of("pgq_queue_latency_seconds", "step").unwrap();

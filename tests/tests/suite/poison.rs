@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pgq_devdb::Database;
 use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, Runner};
-use pgq_tests::{Action, Running, Step, states, with_database};
+use pgq_tests::{Action, Running, Step, states, until, with_database};
 use sqlx::{PgPool, query, query_as};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -27,9 +27,7 @@ async fn run_until_finished(db: &Database, workers: usize) -> u32 {
             }
         });
     }
-    while states(&db.pool()).await.iter().any(|(state, _)| state != "discarded") {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(async || states(&db.pool()).await.iter().all(|(state, _)| state == "discarded")).await;
     keepers.shutdown().await;
     deaths.load(SeqCst)
 }
@@ -164,13 +162,9 @@ async fn after_two_crashes_a_job_runs_with_nothing_else_in_its_runner() {
         tx.commit().await.unwrap();
         let running = tokio::spawn(runner.run());
         // The first suspect is claimed while the first job still runs.
-        while handle.counts().claimed < 4 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until(async || handle.counts().claimed >= 4).await;
         crowd.gate.notify_one();
-        while handle.counts().completed < 60 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until(async || handle.counts().completed >= 60).await;
         handle.stop();
         running.await.unwrap().unwrap();
         assert_eq!(states(&pool).await, []);

@@ -8,7 +8,7 @@ use pgq_postgres::{
     Admin, Cancelled, Enqueue, Enqueueable, Enqueued, Error, Job, OnConflict, Runner, Schedule, Schedules,
     ToEnqueue, Unique, enqueue_all,
 };
-use pgq_tests::{Action, Effect, PgBouncer, Running, Step, count, states, with_database};
+use pgq_tests::{Action, Effect, PgBouncer, Running, Step, count, states, until, with_database};
 use sqlx::{Executor, PgPool, query_scalar, raw_sql};
 
 use crate::worker::Worker;
@@ -89,18 +89,14 @@ async fn every_outcome_is_reached_and_nothing_stays_in_a_session() {
         unique.enqueue(&pool).await.unwrap();
         running.until(|counts| counts.completed == 5 && counts.discarded == 4).await;
         // Counted when it is decided, a moment before it is recorded.
-        while states(&pool).await != [("discarded".to_owned(), 4)] {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(async || states(&pool).await == [("discarded".to_owned(), 4)]).await;
         assert_eq!(count(&pool, "pgq.unique_keys").await, 0);
         let job = Step::of(10, Action::UntilCancelled).enqueue(&pool).await.unwrap();
         while running.ran().await.n != 10 {}
         assert_eq!(Admin::new(&pool).cancel(job).await.unwrap(), Cancelled::Running);
         running.until(|counts| counts.completed == 6).await;
         // Locks of transactions come and go; one of a session would stay.
-        while left_in_sessions(db, &pooler).await != (0, 0, Vec::new()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(async || left_in_sessions(db, &pooler).await == (0, 0, Vec::new())).await;
         let (counts, _) = running.stop().await;
         assert_eq!((counts.database_errors, counts.lease_lost), (0, 0));
         assert_eq!(count(&pool, "pgq.runners").await, 0, "it said goodbye");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgq_postgres::{Context, Enqueue, Job, JobResult, Perform, Runner};
-use pgq_tests::{Action, Ran, Running, Step, states, with_database};
+use pgq_tests::{Action, Ran, Running, Step, states, until, with_database};
 use sqlx::{query_as, query_scalar};
 
 /// Says nothing about retries, so it gets the default.
@@ -28,9 +28,7 @@ async fn the_default_waits_are_1_10_and_30_minutes() {
             let handle = runner.handle();
             let running = tokio::spawn(runner.run());
             let seen = async {
-                while handle.counts().retried + handle.counts().discarded == 0 {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
+                until(async || handle.counts().retried + handle.counts().discarded > 0).await;
             };
             tokio::time::timeout(Duration::from_secs(30), seen).await.unwrap();
             handle.stop();

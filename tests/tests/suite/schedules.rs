@@ -7,7 +7,7 @@ use pgq_postgres::{
     Context, Enqueue, Error, Job, JobId, JobResult, Missed, Overlap, Perform, Runner, Schedule,
     ScheduleChange, Schedules,
 };
-use pgq_tests::{Action, Running, Step, count, states, until_state, with_database};
+use pgq_tests::{Action, Running, Step, count, states, until, until_state, with_database};
 use sqlx::{AssertSqlSafe, PgPool, query, query_as, query_scalar};
 
 /// Once in a year: what a test makes due by hand is all that is due.
@@ -30,9 +30,7 @@ async fn tick_ago(pool: &PgPool, name: &str, ago: &str) {
 
 /// Waits until nothing is due.
 async fn until_fired(pool: &PgPool) {
-    while count(pool, "pgq.schedules where next_at <= now()").await > 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(async || count(pool, "pgq.schedules where next_at <= now()").await == 0).await;
 }
 
 async fn fire(pool: &PgPool, name: &str) {
@@ -139,16 +137,12 @@ async fn a_tick_is_skipped_while_the_job_before_it_waits_runs_or_will_be_retried
         running.ran().await;
         fire(&pool, "one").await;
         running.probe.open_gate(1);
-        while states(&pool).await != [("scheduled".to_owned(), 1)] {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until(async || states(&pool).await == [("scheduled".to_owned(), 1)]).await;
         fire(&pool, "one").await;
         query("update pgq.scheduled set run_at = now()").execute(&pool).await.unwrap();
         running.probe.open_gate(1);
         running.until(|counts| counts.completed == 1).await;
-        while !states(&pool).await.is_empty() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until(async || states(&pool).await.is_empty()).await;
         fire(&pool, "one").await;
         let fired: Vec<bool> = query_scalar(outcomes).fetch_all(&pool).await.unwrap();
         assert_eq!(fired, [true, false, false, false, true]);
@@ -464,9 +458,10 @@ async fn old_ticks_are_forgotten() {
                      from generate_series(1, 7 * 1440 + 1200) n";
         query(ticks).execute(&pool).await.unwrap();
         let running = Running::start_with(db, |runner| runner.prune_interval(Duration::from_millis(10)));
-        while count(&pool, "pgq.schedule_ticks where fired_at < now() - interval '7 days'").await > 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until(async || {
+            count(&pool, "pgq.schedule_ticks where fired_at < now() - interval '7 days'").await == 0
+        })
+        .await;
         running.stop().await;
         assert!((10_078..=10_080).contains(&count(&pool, "pgq.schedule_ticks").await));
     })

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pgq_postgres::{Enqueue, Schedule, Schedules};
-use pgq_tests::{Action, Running, Step, count, job, states, with_database};
+use pgq_tests::{Action, Running, Step, count, job, states, until, with_database};
 use sqlx::{PgPool, query_as, query_scalar};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -90,17 +90,13 @@ async fn sigterm_stops_a_process_cleanly_and_a_second_one_skips_the_grace() {
 async fn until_blocked(pool: &PgPool, part: &str) {
     let blocked = "select count(*) from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock' \
                    and datname = current_database()";
-    while query_scalar::<_, i64>(blocked).bind(part).fetch_one(pool).await.unwrap() == 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(async || query_scalar::<_, i64>(blocked).bind(part).fetch_one(pool).await.unwrap() > 0).await;
 }
 
 /// Waits until a worker that was told to stop knows: its listener ends at once.
 async fn until_stopping(pool: &PgPool) {
     let listening = "pg_stat_activity where application_name = 'pgq listen' and datname = current_database()";
-    while count(pool, listening).await > 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(async || count(pool, listening).await == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

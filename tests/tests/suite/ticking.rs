@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use pgq_postgres::{Missed, Schedule, Schedules};
-use pgq_tests::{Step, count, with_database};
+use pgq_tests::{Step, count, until, with_database};
 use sqlx::{PgPool, query_as, query_scalar};
 
 use crate::clock::{YEARS, shifted_clock};
@@ -35,9 +35,7 @@ async fn until_ticked(pool: &PgPool, ticks: i64) {
             tick => break tick,
         }
     };
-    while last_tick(pool).await < start + ticks {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(async || last_tick(pool).await >= start + ticks).await;
 }
 
 /// Every second has one tick of each schedule, and every tick a job of its own.

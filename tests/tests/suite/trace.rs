@@ -95,7 +95,7 @@ mod spans {
     use pgq_postgres::{
         Context, DatabaseContext, Enqueue, Job, JobResult, Perform, Runner, RunnerHandle, enqueue_all,
     };
-    use pgq_tests::with_database;
+    use pgq_tests::{until, with_database};
     use sqlx::PgPool;
     use tracing::subscriber::DefaultGuard;
     use tracing::{Instrument, info_span};
@@ -131,9 +131,7 @@ mod spans {
         let runner = Runner::empty().register::<Link>().pool(pool.clone()).without_signals();
         let handle = runner.handle();
         let running = tokio::spawn(runner.run());
-        while ended(&handle) < attempts {
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        }
+        until(async || ended(&handle) >= attempts).await;
         handle.stop();
         running.await.unwrap().unwrap();
         exporter.get_finished_spans().unwrap()

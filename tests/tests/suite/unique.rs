@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pgq_postgres::admin::Changed;
 use pgq_postgres::{Admin, Enqueue, Enqueued, Error, JobId, OnConflict, ToEnqueue, Unique, enqueue_all};
-use pgq_tests::{Action, Running, Step, count, job, states, until_locked, until_state, with_database};
+use pgq_tests::{Action, Running, Step, count, job, states, until, until_locked, until_state, with_database};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, query_scalar};
 use tokio::task::JoinSet;
@@ -101,9 +101,7 @@ async fn a_key_is_held_until_the_job_ends_however_it_ends() {
             match end {
                 Some(state) => until_state(&pool, id, state).await,
                 None => {
-                    while job(&pool, id).await.is_some() {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
+                    until(async || job(&pool, id).await.is_none()).await;
                 }
             }
             running.stop().await;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgq_postgres::Enqueue;
-use pgq_tests::{Proxy, Running, Step, count, setting, until_asleep, with_database};
+use pgq_tests::{Proxy, Running, Step, count, setting, until, until_asleep, with_database};
 use sqlx::query_scalar;
 
 /// Far longer than the tests may take: what runs before was woken.
@@ -89,9 +89,7 @@ async fn a_listener_that_is_killed_100_times_delays_no_job() {
                     and query like 'LISTEN%' and state = 'idle' and datname = current_database()";
         let mut longest = Duration::ZERO;
         for n in 0..100 {
-            while query_scalar::<_, i64>(kill).fetch_one(&pool).await.unwrap() == 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            until(async || query_scalar::<_, i64>(kill).fetch_one(&pool).await.unwrap() > 0).await;
             let enqueued = Instant::now();
             Step::succeed(n).enqueue(&pool).await.unwrap();
             assert_eq!(running.ran().await.n, n);
@@ -175,9 +173,7 @@ async fn until_quiet(pool: &sqlx::PgPool) {
                   where datname = current_database() and l.application_name = 'pgq listen' \
                   and c.application_name = 'pgq claim' and c.state = 'idle' and c.query like '%Promotes up to%' \
                   and c.query_start > l.state_change + interval '500 ms'";
-    while count(pool, polled).await == 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(async || count(pool, polled).await > 0).await;
 }
 
 /// Waits until the runner has done what it does at its start and then once a minute.
@@ -186,9 +182,7 @@ async fn until_maintained(pool: &sqlx::PgPool) {
     let looked = "pg_stat_activity where application_name = 'pgq maintain' and state = 'idle' \
                   and (query like '%that no living runner reads%' or query like '%the database''s clock says%') \
                   and datname = current_database()";
-    while count(pool, looked).await == 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(async || count(pool, looked).await > 0).await;
 }
 
 #[tokio::test]
