@@ -24,6 +24,7 @@ mod report;
 mod gate;
 mod side;
 
+mod arrivals;
 mod database;
 mod floor;
 mod job;

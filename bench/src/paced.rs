@@ -10,13 +10,14 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
+use crate::arrivals::Pace;
 use crate::database::Database;
 use crate::floor::Consumer;
 use crate::job::{Starts, Timed};
 use crate::latency::Latencies;
 use crate::measure::{Meter, Outcome, outcome};
 use crate::ours::{Running, asleep};
-use crate::produce::{Pace, Produce, paced};
+use crate::produce::{Produce, paced};
 
 /// The one queue of the bare SQL.
 pub(crate) const QUEUE: &str = Timed::QUEUE;
@@ -45,7 +46,7 @@ impl Work {
 #[derive(Clone)]
 pub(crate) struct Load {
     pub(crate) jobs: u64,
-    /// Jobs a second; 0 for as fast as they begin.
+    /// Jobs a second on average; 0 for as fast as they begin.
     pub(crate) rate: u64,
     pub(crate) producers: u64,
     /// What the n-th job is.

@@ -1,21 +1,17 @@
-//! Producers that enqueue, each on its own, flat out or at a pace.
+//! Producers that enqueue, each on its own, flat out or as jobs come.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::arrivals::{Pace, arrivals};
 use crate::gate;
-use crate::job::Starts;
 use crate::latency::Latencies;
 use crate::measure::{Outcome, outcome};
-
-/// How many jobs may be on their way where the runner says how fast they come: enough that it never waits for them.
-const MOST_AHEAD: u64 = 500;
-
-/// How soon a producer looks again whether it may go on.
-const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Enqueues one job, or one transaction of jobs.
 pub(crate) trait Produce: Clone + Send + 'static {
@@ -78,62 +74,37 @@ async fn one_by_one<P: Produce>(
     Ok((took, last))
 }
 
-/// How fast paced producers are.
-#[derive(Debug, Clone)]
-pub(crate) enum Pace {
-    /// So many jobs a second, of all of them together.
-    Rate(u64),
-    /// As fast as these begin.
-    AsTheyBegin(Starts),
-}
-
-/// Every producer enqueues its share of the jobs at that pace; the moments at which their commits were done.
+/// The producers enqueue the jobs as they come, whoever is free; the moments at which their commits were done, in the order of
+/// the jobs.
 pub(crate) async fn paced<P: Produce>(
     producers: Vec<P::To>,
     jobs: u64,
     pace: &Pace,
     produce: P,
 ) -> Result<Vec<Instant>> {
-    let count = producers.len();
+    let arrivals = Arc::new(Mutex::new(arrivals(jobs, pace)));
     let producers: Vec<_> = producers
         .into_iter()
-        .zip(shares(jobs, count))
-        .map(|(to, share)| tokio::spawn(at_pace(to, share, (pace.clone(), count), produce.clone())))
+        .map(|to| tokio::spawn(as_they_come(to, arrivals.clone(), produce.clone())))
         .collect();
     let mut committed = Vec::new();
     for producer in producers {
         committed.extend(producer.await??);
     }
-    Ok(committed)
+    committed.sort_unstable();
+    Ok(committed.into_iter().map(|(_, at)| at).collect())
 }
 
-async fn at_pace<P: Produce>(
+async fn as_they_come<P: Produce>(
     mut to: P::To,
-    share: Range<u64>,
-    (pace, producers): (Pace, usize),
+    arrivals: Arc<Mutex<UnboundedReceiver<u64>>>,
     produce: P,
-) -> Result<Vec<Instant>> {
-    let between = match &pace {
-        Pace::Rate(rate) => Duration::from_secs_f64(producers as f64 / *rate as f64),
-        Pace::AsTheyBegin(_) => LOOK_INTERVAL,
-    };
-    let mut ticks = interval(between);
-    // What came late does not make the others come later: the rate is the rate.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut committed = Vec::with_capacity(usize::try_from(share.end - share.start)?);
-    let first = share.start;
-    for n in share {
-        match &pace {
-            Pace::Rate(_) => drop(ticks.tick().await),
-            Pace::AsTheyBegin(starts) => {
-                // This one's part in what all have enqueued.
-                while (n - first) * producers as u64 > starts.count() + MOST_AHEAD {
-                    sleep(LOOK_INTERVAL).await;
-                }
-            }
-        }
+) -> Result<Vec<(u64, Instant)>> {
+    let mut committed = Vec::new();
+    let next = async || arrivals.lock().await.recv().await;
+    while let Some(n) = next().await {
         produce.produce(&mut to, n).await?;
-        committed.push(Instant::now());
+        committed.push((n, Instant::now()));
     }
     Ok(committed)
 }

@@ -14,7 +14,7 @@ use crate::paced::{Load, Work};
 use crate::side::Which;
 
 pub(crate) const NAME: &str = "mixed";
-pub(crate) const ABOUT: &str = "Jobs come at an even rate over 20 queues and four priorities. Handlers take 1 ms to 2 s, \
+pub(crate) const ABOUT: &str = "Jobs come at random over 20 queues and four priorities. Handlers take 1 ms to 2 s, \
     as many of them under 45 ms as above; one in ten fails once and runs again at once. The latency is from the commit to \
     the first line of the first attempt; the rate counts until the last job is done. The runner has 200 slots. Floor: as \
     that of steady, with one queue and one priority.";

@@ -5,6 +5,7 @@
 //! DATABASE_URL=.. pgq-peer-x [--defaults | --tuned] drain --jobs 1000 </dev/null
 //! ```
 
+mod arrivals;
 mod flags;
 mod gate;
 mod handler;

@@ -1,14 +1,17 @@
 //! The workloads, measured as ours are.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
+use crate::arrivals::arrivals;
 use crate::flags::{Drain, EnqueueBulk, EnqueueSingle, Pickup, Steady, Work};
 use crate::latency::percentiles;
 use crate::{Payload, Peer, gate, handler};
@@ -156,17 +159,16 @@ async fn steady<P: Peer>(peer: &P, flags: &Steady) -> Result<Map<String, Value>>
     timeout(PATIENCE, starts.recv()).await.context("the worker does not begin")?;
     gate::open().await?;
     let begin = Instant::now();
+    let arrivals = Arc::new(Mutex::new(arrivals(jobs, flags.rate)));
     let producers: Vec<_> = (0..flags.producers)
-        .map(|producer| {
-            let share = jobs * producer / flags.producers..jobs * (producer + 1) / flags.producers;
-            let pace = Duration::from_secs_f64(flags.producers as f64 / flags.rate as f64);
-            tokio::spawn(at_pace(peer.clone(), share, pace, micros))
-        })
+        .map(|_| tokio::spawn(as_they_come(peer.clone(), arrivals.clone(), micros)))
         .collect();
     let mut committed = Vec::new();
     for producer in producers {
         committed.extend(producer.await??);
     }
+    committed.sort_unstable();
+    let committed: Vec<_> = committed.into_iter().map(|(_, at)| at).collect();
     let mut latencies = Vec::new();
     let all_there = Instant::now();
     while latencies.len() < committed.len() {
@@ -194,19 +196,16 @@ fn not_kept_up(began: usize, jobs: usize, time: Duration) -> Map<String, Value> 
     outcome
 }
 
-async fn at_pace<P: Peer>(
+async fn as_they_come<P: Peer>(
     peer: P,
-    share: std::ops::Range<u64>,
-    pace: Duration,
+    arrivals: Arc<Mutex<UnboundedReceiver<u64>>>,
     micros: u64,
-) -> Result<Vec<Instant>> {
-    let mut ticks = interval(pace);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+) -> Result<Vec<(u64, Instant)>> {
     let mut committed = Vec::new();
-    for n in share {
-        ticks.tick().await;
+    let next = async || arrivals.lock().await.recv().await;
+    while let Some(n) = next().await {
         peer.enqueue(payload(n, micros, 64)).await?;
-        committed.push(Instant::now());
+        committed.push((n, Instant::now()));
     }
     Ok(committed)
 }
