@@ -6,7 +6,7 @@ mod support;
 
 use pgq_devdb::Database;
 use pgq_postgres::{Enqueue, Schema, grants_sql};
-use pgq_tests::{Step, count, with_database};
+use pgq_tests::{Step, count, until, with_database};
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor, query_scalar, raw_sql};
@@ -73,9 +73,7 @@ async fn many_dead_rows_are_told_with_their_number() {
         pool.execute(fill).await.unwrap();
         pool.execute("delete from pgq.ready").await.unwrap();
         let noticed = "pg_stat_user_tables where relname = 'ready' and n_dead_tup > 100000";
-        while count(&pool, noticed).await == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        }
+        until(async || count(&pool, noticed).await > 0).await;
         finds(db, &[], "dead rows", &["ready has 100100 dead rows"], "then vacuum pgq.ready").await;
     })
     .await;

@@ -14,9 +14,9 @@ use crate::paced::{Load, Work};
 use crate::side::Which;
 
 pub(crate) const NAME: &str = "steady";
-pub(crate) const ABOUT: &str = "Jobs come at random moments, so many a second on average. Producers enqueue them, each in a \
-    commit of its own, while one runner with default settings runs them: from the return of enqueue, its commit done, to the handler's first line, in one \
-    process. The capacity is what the runner completes when the producers go as fast as it begins, and comes first. \
+pub(crate) const ABOUT: &str = "Jobs come at random moments, so many a second on average. Producers enqueue them, \
+    each in a commit of its own, while one runner with default settings runs them: from the return of enqueue, its commit \
+    done, to the handler's first line, in one process. The capacity is what the runner completes when the producers go as fast as it begins, and comes first. \
     Floor: bare INSERTs, two sessions that claim as soon as anything is there, of which the producers tell them through \
     memory, and as many handlers at a time as there are jobs. A rate below the one asked for means that enqueueing was \
     held up.";

@@ -119,10 +119,11 @@ impl Scheduler {
         if let Some(ahead) = first.ahead() {
             return Ok(ahead.min(self.longest()) + SPREAD.mul_f64(fastrand::f64()));
         }
-        let shared = self.shared.clone();
         let mut fired = false;
-        let due = coming.iter().take_while(|schedule| schedule.ahead().is_none());
-        for due in due.take_while(|_| !shared.stopping()) {
+        for due in coming.iter().take_while(|schedule| schedule.ahead().is_none()) {
+            if self.shared.stopping() {
+                break;
+            }
             fired |= self.fire(session, due).await?;
         }
         // What was fired, here or by another runner just now, ticks again, perhaps before all others.

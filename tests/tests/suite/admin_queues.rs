@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgq_postgres::admin::{Admin, Count, State};
 use pgq_postgres::{Enqueue, Error, JobId};
-use pgq_tests::{Action, Effect, Running, Step, count, until_state, with_database};
+use pgq_tests::{Action, Effect, Running, Step, count, until, until_state, with_database};
 use sqlx::{Executor, PgPool, query};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -61,9 +61,7 @@ async fn statistics_say_depth_latency_throughput_and_failures() {
         Step::of(4, Action::Discard).enqueue(&pool).await.unwrap();
         running.ran_many(5).await;
         let told = async || admin.queue("step").await.unwrap().unwrap();
-        while told().await.completed < 3 || told().await.failed < 2 {
-            tokio::task::yield_now().await;
-        }
+        until(async || told().await.completed >= 3 && told().await.failed >= 2).await;
         admin.pause("step").await.unwrap();
         Step::succeed(5).enqueue(&pool).await.unwrap();
         Step::succeed(6).after(HOUR).enqueue(&pool).await.unwrap();
@@ -250,7 +248,5 @@ async fn explain_names_the_limit_that_a_runner_may_have_of_its_own() {
 }
 
 async fn until_gone(pool: &PgPool, job: JobId) {
-    while Admin::new(pool).job(job).await.unwrap().is_some() {
-        tokio::task::yield_now().await;
-    }
+    until(async || Admin::new(pool).job(job).await.unwrap().is_none()).await;
 }

@@ -197,9 +197,7 @@ async fn far_more_jobs_than_slots_that_panic_hang_or_block_leave_every_slot_free
             running.ran().await;
             assert_eq!(Admin::new(&pool).cancel(id).await.unwrap(), Cancelled::Running);
         }
-        while count(&pool, "pgq.leased").await > 0 {
-            tokio::task::yield_now().await;
-        }
+        until(async || count(&pool, "pgq.leased").await == 0).await;
         for n in 1000..1008 {
             Step::of(n, Action::Gate).enqueue(&pool).await.unwrap();
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pgq_devdb::{Database, Server};
 use pgq_postgres::{Enqueue, RunnerCounts, migrate};
-use pgq_tests::{Action, Ran, Running, Step, count, states, with_database};
+use pgq_tests::{Action, Ran, Running, Step, count, states, until, with_database};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 
@@ -160,9 +160,7 @@ async fn tables_that_somebody_locks_cost_no_attempt() {
         let mut enqueued = 0;
         for table in ["leases", "queues", "ready", "runners", "scheduled"] {
             let tx = locked(&pool, table, &mut enqueued).await;
-            while count(&pool, WAITING).await == 0 {
-                tokio::task::yield_now().await;
-            }
+            until(async || count(&pool, WAITING).await > 0).await;
             tx.commit().await.unwrap();
         }
         let counts = performed_once(&pool, vec![running], enqueued).await;
@@ -227,14 +225,10 @@ async fn a_deadlock_costs_no_attempt() {
                 tx.execute(AssertSqlSafe(lock)).await.unwrap();
             }
             enqueue(&pool, n..n + 1).await;
-            while count(&pool, WAITING).await == 0 {
-                tokio::task::yield_now().await;
-            }
+            until(async || count(&pool, WAITING).await > 0).await;
             let rows = format!("select from pgq.{table} for update");
             let (rows, ()) = tokio::join!(second.execute(AssertSqlSafe(rows)), async {
-                while count(&pool, OTHERS_WAITING).await == 0 {
-                    tokio::task::yield_now().await;
-                }
+                until(async || count(&pool, OTHERS_WAITING).await > 0).await;
                 // The runner goes on to the lock of the one that waits for its row.
                 first.rollback().await.unwrap();
             });
@@ -243,9 +237,7 @@ async fn a_deadlock_costs_no_attempt() {
         }
         let counts = performed_once(&pool, vec![running], 2).await;
         assert!(counts[0].database_errors >= 2, "the runner noticed: {counts:?}");
-        while count(&pool, "pg_stat_database where datname = current_database() and deadlocks = 2").await == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(async || count(&pool, "pg_stat_database where datname = current_database() and deadlocks = 2").await > 0).await;
     })
     .await;
 }

@@ -23,9 +23,7 @@ async fn the_jobs_of_a_killed_runner_start_elsewhere_within_10_seconds_by_defaul
             doomed.ran().await;
         }
         let mut heir = Running::start(db);
-        while count(&pool, "pgq.runners").await < 2 {
-            tokio::task::yield_now().await;
-        }
+        until(async || count(&pool, "pgq.runners").await >= 2).await;
         let killed = Instant::now();
         doomed.signal("KILL");
         doomed.exited().await;

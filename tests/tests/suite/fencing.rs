@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgq_postgres::{Admin, Cancelled, Enqueue};
-use pgq_tests::{Action, Running, Step, count, states, until_state, with_database};
+use pgq_tests::{Action, Running, Step, count, states, until, until_state, with_database};
 use sqlx::types::Uuid;
 use sqlx::{PgPool, query, query_as, query_scalar};
 
@@ -44,9 +44,10 @@ async fn outcomes_change_nothing(late: Late, keeps_completed: bool) {
         });
         assert_eq!(heir.ran_many(2).await.iter().map(|ran| ran.attempt).collect::<Vec<_>>(), [2, 2]);
         let finished = i64::from(keeps_completed);
-        while count(&pool, "pgq.leased").await != 1 || count(&pool, "pgq.finished").await != finished {
-            tokio::task::yield_now().await;
-        }
+        until(async || {
+            count(&pool, "pgq.leased").await == 1 && count(&pool, "pgq.finished").await == finished
+        })
+        .await;
         let before = everything(&pool).await;
         stopped.signal("CONT");
         if let Late::Return(_) = late {

@@ -110,9 +110,7 @@ async fn a_claim_that_commits_after_its_connection_was_lost_is_given_back() {
         Step::succeed(1).enqueue(&pool).await.unwrap();
         let waiting = "pg_stat_activity where application_name = 'pgq claim' and wait_event_type = 'Lock' \
                        and datname = current_database()";
-        while count(&pool, waiting).await == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(async || count(&pool, waiting).await > 0).await;
         // The server does not look at a connection while its session waits for a lock.
         proxy.cut();
         running.until(|counts| counts.database_errors > 0).await;

@@ -149,9 +149,7 @@ async fn jobs_move_without_overlap(fail: impl FnOnce(&Proxy), intervals: u32) {
         let far = pair.far();
         pair.begun(&far, 5).await;
         let near = pair.near();
-        while count(&pair.pool, "pgq.runners").await < 2 {
-            tokio::task::yield_now().await;
-        }
+        until(async || count(&pair.pool, "pgq.runners").await >= 2).await;
         let failed = Instant::now();
         fail(&pair.proxy);
         pair.begun(&near, 5).await;
@@ -226,9 +224,7 @@ async fn a_runner_whose_lost_session_lingers_is_safe_again_when_it_is_gone() {
             "pg_stat_activity where application_name = 'pgq heartbeat' and datname = current_database()";
         let locked = "pg_locks join pg_stat_activity using (pid) where locktype = 'advisory' and granted \
                       and application_name = 'pgq heartbeat' and datname = current_database()";
-        while count(&pair.pool, locked).await < 2 {
-            tokio::task::yield_now().await;
-        }
+        until(async || count(&pair.pool, locked).await >= 2).await;
         // The far runner opens new sessions while the server still has the old ones, and with them its lock.
         pair.proxy.cut_clients();
         until(async || count(&pair.pool, sessions).await >= 3).await;
@@ -266,9 +262,7 @@ async fn a_slow_network_is_not_taken_for_death() {
         tokio::time::sleep(heartbeat() * 16).await;
         assert_eq!(near.handle.counts().rescued, 0);
         far.watch.gate.add_permits(5);
-        while far.handle.counts().completed < 5 {
-            tokio::task::yield_now().await;
-        }
+        until(async || far.handle.counts().completed >= 5).await;
         pair.proxy.heal();
         assert_eq!(far.stop().await.lease_lost, 0);
         assert_eq!((near.stop().await.rescued, pair.runs().len()), (0, 5));

@@ -27,9 +27,7 @@ async fn the_default_waits_are_1_10_and_30_minutes() {
             let runner = Runner::empty().register::<Unlucky>().pool(pool.clone()).without_signals();
             let handle = runner.handle();
             let running = tokio::spawn(runner.run());
-            let seen = async {
-                until(async || handle.counts().retried + handle.counts().discarded > 0).await;
-            };
+            let seen = until(async || handle.counts().retried + handle.counts().discarded > 0);
             tokio::time::timeout(Duration::from_secs(30), seen).await.unwrap();
             handle.stop();
             running.await.unwrap().unwrap();

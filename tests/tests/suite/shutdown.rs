@@ -54,9 +54,7 @@ async fn after_the_grace_what_runs_is_cancelled_and_what_does_not_return_goes_ba
         let handle = running.handle.clone();
         let stopping = tokio::spawn(running.stop());
         // The first returns when the grace is over; the second would be given five seconds, so end them.
-        while handle.counts().completed == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(async || handle.counts().completed > 0).await;
         handle.stop_now();
         let (counts, _) = stopping.await.unwrap();
         assert_eq!((counts.completed, counts.released), (1, 1));
@@ -93,7 +91,7 @@ async fn until_blocked(pool: &PgPool, part: &str) {
     until(async || query_scalar::<_, i64>(blocked).bind(part).fetch_one(pool).await.unwrap() > 0).await;
 }
 
-/// Waits until a worker that was told to stop knows: its listener ends at once.
+/// Waits until a runner that was told to stop knows: its listener ends at once.
 async fn until_stopping(pool: &PgPool) {
     let listening = "pg_stat_activity where application_name = 'pgq listen' and datname = current_database()";
     until(async || count(pool, listening).await == 0).await;
@@ -270,15 +268,9 @@ async fn a_runner_whose_future_is_dropped_leaves_no_task_behind() {
         }
         drop(running);
         // Every task and the thread let go of the database; the job is left to a rescuer.
-        while count(
-            &pool,
-            "pg_stat_activity where application_name like 'pgq %' and datname = current_database()",
-        )
-        .await
-            > 0
-        {
-            tokio::task::yield_now().await;
-        }
+        let sessions =
+            "pg_stat_activity where application_name like 'pgq %' and datname = current_database()";
+        until(async || count(&pool, sessions).await == 0).await;
         assert_eq!(states(&pool).await, [("running".to_owned(), 1)]);
         assert!(ran.recv().await.is_none(), "the handler was dropped, and with it the state");
     })

@@ -29,12 +29,8 @@ async fn last_tick(pool: &PgPool) -> i64 {
 
 /// Waits until every schedule has ticked so often more.
 async fn until_ticked(pool: &PgPool, ticks: i64) {
-    let start = loop {
-        match last_tick(pool).await {
-            0 => tokio::time::sleep(Duration::from_millis(2)).await,
-            tick => break tick,
-        }
-    };
+    until(async || last_tick(pool).await > 0).await;
+    let start = last_tick(pool).await;
     until(async || last_tick(pool).await >= start + ticks).await;
 }
 

@@ -100,9 +100,7 @@ async fn a_key_is_held_until_the_job_ends_however_it_ends() {
             running.probe.open_gate(3);
             match end {
                 Some(state) => until_state(&pool, id, state).await,
-                None => {
-                    until(async || job(&pool, id).await.is_none()).await;
-                }
+                None => until(async || job(&pool, id).await.is_none()).await,
             }
             running.stop().await;
             assert_eq!(keys(&pool).await, 0, "{key}");

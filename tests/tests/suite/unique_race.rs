@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pgq_postgres::admin::Changed;
 use pgq_postgres::{Admin, Error, JobId, Unique};
-use pgq_tests::{Action, Running, Step, count, lease_each, states, with_database};
+use pgq_tests::{Action, Running, Step, count, lease_each, states, until, with_database};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::types::Uuid;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, query_as, query_scalar};
@@ -104,9 +104,7 @@ async fn of_64_enqueuers_operators_and_dying_runners_one_holds_a_key() {
             || Running::start_with(db, |runner| runner.heartbeat_interval(Duration::from_millis(200)));
         let running = [start(), start()];
         // The racers leave this thread little time for runners that are still connecting.
-        while count(&pool, "pgq.runners").await < 2 {
-            tokio::task::yield_now().await;
-        }
+        until(async || count(&pool, "pgq.runners").await >= 2).await;
         let mut racers = JoinSet::new();
         for _ in 0..64 {
             let (race, pool) = (race.clone(), pool.clone());

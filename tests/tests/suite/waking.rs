@@ -11,28 +11,12 @@ const NEVER: Duration = Duration::from_secs(600);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn asleep(running: &Running, pool: &sqlx::PgPool) {
-    running.until(|_| true).await;
-    while count(pool, "pgq.sleepers where asleep").await == 0
-        || query_scalar::<_, i64>(
-            "select count(*) from pg_stat_activity where application_name = 'pgq listen' \
-             and query like 'LISTEN%' and state = 'idle' and datname = current_database()",
-        )
-        .fetch_one(pool)
-        .await
-        .unwrap()
-            == 0
-    {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn a_sleeping_runner_is_woken_by_an_enqueue() {
     with_database(async |db| {
         let pool = db.pool();
         let mut running = Running::start_with(db, |runner| runner.poll_interval(NEVER));
-        asleep(&running, &pool).await;
+        until_asleep(&pool, 1).await;
         for n in 0..20 {
             let enqueued = Instant::now();
             Step::succeed(n).enqueue(&pool).await.unwrap();
@@ -51,7 +35,7 @@ async fn a_sleeping_runner_is_woken_for_a_nearer_time() {
         let pool = db.pool();
         Step::succeed(1).after(NEVER).enqueue(&pool).await.unwrap();
         let mut running = Running::start_with(db, |runner| runner.poll_interval(NEVER));
-        asleep(&running, &pool).await;
+        until_asleep(&pool, 1).await;
         let due = Duration::from_millis(200);
         let enqueued = Instant::now();
         Step::succeed(2).after(due).enqueue(&pool).await.unwrap();
@@ -108,7 +92,7 @@ async fn a_runner_with_more_than_it_can_take_takes_its_mark_back() {
     with_database(async |db| {
         let pool = db.pool();
         let mut running = Running::start_with(db, |runner| runner.slots(1).poll_interval(NEVER));
-        asleep(&running, &pool).await;
+        until_asleep(&pool, 1).await;
         sqlx::raw_sql(
             "create table awoken (); \
              create function note() returns trigger language plpgsql security definer as \
@@ -132,9 +116,7 @@ async fn a_runner_with_more_than_it_can_take_takes_its_mark_back() {
         .unwrap();
         tx.commit().await.unwrap();
         running.ran().await;
-        while count(&pool, "awoken").await == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(async || count(&pool, "awoken").await > 0).await;
         running.stop().await;
     })
     .await;
@@ -145,7 +127,7 @@ async fn a_runner_that_is_woken_for_a_job_behind_its_floor_finds_it_soon() {
     with_database(async |db| {
         let pool = db.pool();
         let mut running = Running::start_with(db, |runner| runner.poll_interval(NEVER));
-        asleep(&running, &pool).await;
+        until_asleep(&pool, 1).await;
         for round in 0..3 {
             // The floor rises behind claims that are some time apart.
             for n in 0..3 {

@@ -28,7 +28,7 @@ impl Sampler {
         self.next
     }
 
-    /// Looks.
+    /// Looks, and settles when to look next.
     pub(crate) async fn sample(&mut self, shared: &Shared, session: &mut Session) -> Result<(), sqlx::Error> {
         // A little more or less each time, so that runners that started together do not look together.
         self.next = Instant::now() + SAMPLE_INTERVAL.mul_f64(0.9 + fastrand::f64() / 5.0);
